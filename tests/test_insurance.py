@@ -17,6 +17,7 @@ import yaml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from tests.conftest import REAL, ROOT
+from tests.recording import Counted, is_dml
 
 FEATURES = ["AGE", "SEX", "BMI", "CHILDREN", "SMOKER", "REGION"]
 
@@ -77,6 +78,18 @@ def test_predictions_in_the_function_are_those_of_the_client(session: Any, tmp_p
     pd.testing.assert_series_equal(
         rows["PREDICTION"], expected, check_names=False, check_dtype=False, rtol=0, atol=1e-6
     )
+
+
+def test_an_unchanged_run_sends_few_statements_and_writes_nothing(session: Any, spec: Path) -> None:
+    target = Pipeline.from_yaml(spec).load()[0].target
+    counted = Counted(spec.parent / target.path, target.database.name, target.schema_.name)
+    real = REAL / "insurance" / "insurance.csv"
+    pipeline = Pipeline.from_yaml(spec, vars={"charges": str(real)} if real.is_file() else {})
+    result = pipeline.run(session_factory=counted.open)
+    assert {step.status for step in result.steps.values()} == {"reused"}
+    sent = counted.taken()
+    assert len(sent) <= 12, sent
+    assert not [statement for statement in sent if is_dml(statement)]
 
 
 def test_the_model_is_worth_having(session: Any) -> None:

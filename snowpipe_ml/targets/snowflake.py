@@ -215,12 +215,16 @@ def enter(
     if warehouse is not None:
         run("USE WAREHOUSE {warehouse}", warehouse=warehouse)
     shown = run("SHOW DATABASES LIKE {name}", name=like_pattern(database))
-    if not any(row["name"] == database.name for row in shown):
+    if any(row["name"] == database.name for row in shown):
+        run("USE DATABASE {database}", database=database)
+        shown = run(
+            "SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(schema), database=database
+        )
+        there = any(row["name"] == schema.name for row in shown)
+    else:  # what is created becomes the current database and schema
         run("CREATE DATABASE {database}", database=database)
-    run("USE DATABASE {database}", database=database)
-    shown = run(
-        "SHOW SCHEMAS LIKE {name} IN DATABASE {database}", name=like_pattern(schema), database=database
-    )
-    if not any(row["name"] == schema.name for row in shown):
+        there = schema.name == "PUBLIC"
+    if there:
+        run("USE SCHEMA {schema}", schema=schema)
+    else:
         run("CREATE SCHEMA {schema}", schema=schema)
-    run("USE SCHEMA {schema}", schema=schema)

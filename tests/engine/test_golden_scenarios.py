@@ -152,7 +152,9 @@ class Killed(BaseException):
 def test_a_killed_run_is_resumed(
     account: Account, tmp_path: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_FLUSH_DELAY", 0)  # each step is recorded at once, however fast this machine is
+    monkeypatch.setattr(
+        run, "_LONGEST_WAIT", 0
+    )  # each step is recorded at once, however fast this machine is
     made = pipeline(tmp_path)
     (tmp_path / "in" / "a.csv").write_text("A,B\n1,x\n")
 

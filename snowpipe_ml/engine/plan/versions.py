@@ -85,6 +85,7 @@ class Versions:
         sleep: waits before a statement is retried.
         listings: keeps what SHOW lists, for the steps. Without it, a single object is asked for by its name.
         tag: the query tag of the statements.
+        first: whether nothing has run yet, so that stages are probably missing, and are not listed unless SHOW has them.
     """
 
     def __init__(
@@ -93,11 +94,14 @@ class Versions:
         sleep: Callable[[float], None] = time.sleep,
         listings: Listings | None = None,
         tag: str | None = None,
+        *,
+        first: bool = False,
     ) -> None:
         self._connection = connection
         self._sleep = sleep
         self._listings = listings
         self._tag = tag
+        self._first = first
         self._texts: dict[Resource, str] = {}  # digests of the texts of views
 
     def _run(self, statement: Sql) -> list[Row]:
@@ -195,9 +199,15 @@ class Versions:
     def _stages(self, wanted: list[Resource]) -> dict[Resource, Version]:
         """The versions of stages, which exist or not, and of places on them: digests of their files."""
         places = {resource: resource.name for resource in wanted if isinstance(resource.name, StagePath)}
+        plain = [resource for resource in wanted if resource not in places]
+        if self._first:  # one SHOW instead of a LIST that fails for each missing stage
+            there = self._shown("STAGES", plain)
+            missing = {_name(resource) for resource in plain if resource not in there}
+            places = {resource: place for resource, place in places.items() if place.stage not in missing}
+            files = {r: version for r, version in self._digests(places).items() if version is not None}
+            return {**files, **dict.fromkeys(there, Version(_EXISTS))}
         found = {resource: token for resource, token in self._digests(places).items() if token is not None}
         listed = {place.stage: resource in found for resource, place in places.items()}
-        plain = [resource for resource in wanted if resource not in places]
         for resource in plain:
             if listed.get(_name(resource)):  # LIST has found it
                 found[resource] = Version(_EXISTS)

@@ -46,6 +46,7 @@ class RunLock:
         end_leftovers: ends what the processes of a run left running on the target that did not release the
             lock; called by the run that takes the lock over, or is resumed.
         tag: the query tag of the statements on the connection.
+        new: whether the table of locks was just created, and no run can have left anything.
     """
 
     connection: Connection
@@ -58,6 +59,7 @@ class RunLock:
     run_key: str | None = None
     end_leftovers: Callable[[], None] = lambda: None
     tag: str | None = None
+    new: bool = False
     token: int | None = field(default=None, init=False)
     _renewed: float = field(default=0.0, init=False)
 
@@ -96,12 +98,11 @@ class RunLock:
     def _taken(self, left: list[Row]) -> bool:
         """Return whether the lock was acquired; add those to the list who have not released it."""
         self.token = None
-        before = self._run(
-            self._sql(
-                "SELECT RUN_ID, OWNER, TOKEN, RUN_ID <> {run} AND EXPIRES_AT >= SYSDATE() AS HELD FROM {table} "
-                "WHERE {mine} ORDER BY EXPIRES_AT DESC"
-            )
+        look = self._sql(
+            "SELECT RUN_ID, OWNER, TOKEN, RUN_ID <> {run} AND EXPIRES_AT >= SYSDATE() AS HELD FROM {table} "
+            "WHERE {mine} ORDER BY EXPIRES_AT DESC"
         )
+        before, self.new = [] if self.new else self._run(look), False
         if not before:
             self._run(
                 self._sql(

@@ -16,6 +16,7 @@ from snowpipe_ml.sql import Literal, QualifiedName, Sql, join, sql
 _EVENTS = """CREATE TABLE IF NOT EXISTS {events} (RUN_ID VARCHAR, PIPELINE VARCHAR, TARGET VARCHAR, EVENT VARCHAR,
   AT TIMESTAMP_NTZ, STEP VARCHAR, STATUS VARCHAR, ROW_COUNT NUMBER(38, 0), SECONDS FLOAT, MESSAGE VARCHAR, ERROR VARCHAR,
   DETAILS VARCHAR)"""
+_NEW_EVENTS = _EVENTS.removesuffix(")") + ", WRITTEN_BY VARCHAR)"
 
 # A resumed run has several start events, and ends after the last of them.
 _RUNS = """CREATE OR REPLACE VIEW {runs} AS
@@ -31,11 +32,16 @@ SELECT RUN_ID, PIPELINE, TARGET, STEP, STATUS, ROW_COUNT, SECONDS, MESSAGE, ERRO
 FROM {events} WHERE EVENT = 'step_finished'
 QUALIFY ROW_NUMBER() OVER (PARTITION BY RUN_ID, STEP ORDER BY AT DESC) = 1"""
 
+_LOCKS = f"CREATE TABLE IF NOT EXISTS {{locks}} ({lock.COLUMNS})"
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (_EVENTS, f"CREATE TABLE IF NOT EXISTS {{locks}} ({lock.COLUMNS})", _RUNS, _STEP_RUNS),
+    (_EVENTS, _LOCKS, _RUNS, _STEP_RUNS),
     ("ALTER TABLE {events} ADD COLUMN IF NOT EXISTS WRITTEN_BY VARCHAR",),
 )
 """The statements of each version; the first version is number 1."""
+
+NEW = (_NEW_EVENTS, _LOCKS, _RUNS, _STEP_RUNS)
+"""The statements that create all of the last version in an empty schema."""
 
 
 def migrate(
@@ -66,11 +72,13 @@ def migrate(
             f"the run metadata in {table} has version {reached}, and this snowpipe-ml supports up to {len(MIGRATIONS)}: a "
             "later snowpipe-ml has run here; install that version, or name another schema under `state`"
         )
-    versions: list[Sql] = []
-    for version, statements in enumerate(MIGRATIONS[reached:], reached + 1):
-        for text in statements:
-            run(sql(text, **{name: value for name, value in names.items() if f"{{{name}}}" in text}))
-        versions.append(sql("SELECT {version}, SYSDATE()", version=Literal(version)))
+    texts = NEW if empty else [text for statements in MIGRATIONS[reached:] for text in statements]
+    for text in texts:
+        run(sql(text, **{name: value for name, value in names.items() if f"{{{name}}}" in text}))
+    versions = [
+        sql("SELECT {version}, SYSDATE()", version=Literal(version))
+        for version in range(reached + 1, len(MIGRATIONS) + 1)
+    ]
     if versions:
         run(sql("INSERT INTO {table} {versions}", table=table, versions=join(" UNION ALL ", versions)))
     return not reached

@@ -220,9 +220,8 @@ class OpenRun:
         if chosen or excluded:
             graph = choose(graph, chosen, excluded, modified, hook_reads(self.spec))
         listings = Listings()
-        now = Versions(self.connection, self.state.sleep, listings, self.state.tag).of(
-            resources_of(graph, past)
-        )
+        versions = Versions(self.connection, self.state.sleep, listings, self.state.tag, first=not past)
+        now = versions.of(resources_of(graph, past))
         written = self.state.written(*self.key) if seen is None else seen.written
         made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
         return Decided(graph, prints, made, past, now, listings)

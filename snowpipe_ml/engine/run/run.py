@@ -43,8 +43,9 @@ from snowpipe_ml.sql import Identifier, StagePath
 
 log = logging.getLogger("snowpipe_ml.engine")
 
-_FLUSH_DELAY = 5.0  # seconds that the record of a step may be delayed, to be written together with others
-_WORTH = 5.0  # seconds of work whose records are written at once
+# How long records wait for others, in seconds: the longer the run is at work, the less is lost by doing a part again.
+_SHORTEST_WAIT, _LONGEST_WAIT = 5.0, 60.0
+_SHARE = 0.2
 
 
 def new_run(run_date: date | None = None) -> RunInfo:
@@ -115,6 +116,7 @@ class Runner:
     def __post_init__(self) -> None:
         self._interrupted = False
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
+        self._began = time.monotonic()
         self._flush_at: float | None = None
         self._unrecorded = 0.0  # seconds of work
         self._awake: Identifier | None = None  # the warehouse of the step that was started last
@@ -224,13 +226,15 @@ class Runner:
     def _flush_if_due(self) -> float:
         """Flush the records if they are due; return the seconds until the next flush.
 
-        If the process dies before a flush, the steps that were not yet recorded run again.
+        If the process dies before a flush, the steps that were not yet recorded run again: at most a fifth of the
+        run's time, or some seconds. So the number of writes hardly grows with the time that the steps take.
         """
         if self.state is None or not self.state.pending:
             return 0.5
         now = time.monotonic()
-        self._flush_at = self._flush_at or now + _FLUSH_DELAY
-        if now >= self._flush_at or self._unrecorded >= _WORTH:
+        longest = min(_LONGEST_WAIT, max(_SHORTEST_WAIT, _SHARE * (now - self._began)))
+        self._flush_at = self._flush_at or now + longest
+        if now >= self._flush_at or self._unrecorded >= longest:
             self._flush()
             return 0.5
         return min(0.5, self._flush_at - now)

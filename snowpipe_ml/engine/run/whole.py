@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from threading import Event
 
@@ -64,7 +64,7 @@ def run_whole(
             run_hooks(at.spec, result, at.connection)
             return result
         new = early is None and at.state.prepare()
-        lock = at.state.lock(*at.key, at.run.id)
+        lock = replace(at.state.lock(*at.key, at.run.id), new=new)
         with lock.held():
             if early is not None and lock.token == early.token + 1:  # no other run has begun since
                 decided = early.decided

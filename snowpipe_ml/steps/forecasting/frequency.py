@@ -78,29 +78,24 @@ def rhythm_of(
         periods: how times are read.
     """
     stamp = periods.stamp(timestamp)
-    on_minutes = ask.execute(
+    days = sql("CAST({stamp} AS DATE)", stamp=stamp)
+    row = ask.execute(
         sql(
-            "SELECT AVG(IFF(SECOND({stamp}) = 0, 1.0, 0.0)) FROM {name} WHERE {timestamp} IS NOT NULL",
+            "SELECT COUNT(DISTINCT DAYOFWEEKISO({days})) AS WEEKDAYS, MIN(DAYOFWEEKISO({days})) AS WEEKDAY, "
+            "COUNT_IF(DAYOFWEEKISO({days}) > 5) AS WEEKENDS, AVG(IFF(SECOND({stamp}) = 0, 1.0, 0.0)) AS ON_MINUTES, "
+            "COUNT_IF({stamp} <> CAST({days} AS TIMESTAMP_NTZ)) AS IN_DAYS FROM {name} WHERE {timestamp} IS NOT NULL",
+            days=days,
             stamp=stamp,
             name=name,
             timestamp=timestamp,
         )
-    )[0][0]
+    )[0]
     hours = None
-    if on_minutes is not None and float(on_minutes) >= _WHOLE_MINUTES:
+    # Between dates, or times at midnight, no step is shorter than a day.
+    if row[3] is not None and float(row[3]) >= _WHOLE_MINUTES and row[4]:
         hours = _regular(ask, name, stamp, timestamp, key, "STEP < 24")
-    days = sql("CAST({stamp} AS DATE)", stamp=stamp)
     if hours is None:
         hours = _regular(ask, name, days, timestamp, key, "STEP >= 24")
-    row = ask.execute(
-        sql(
-            "SELECT COUNT(DISTINCT DAYOFWEEKISO({days})) AS WEEKDAYS, MIN(DAYOFWEEKISO({days})) AS WEEKDAY, "
-            "COUNT_IF(DAYOFWEEKISO({days}) > 5) AS WEEKENDS FROM {name} WHERE {timestamp} IS NOT NULL",
-            days=days,
-            name=name,
-            timestamp=timestamp,
-        )
-    )[0]
     return Rhythm(hours, int(row[1]) if row[0] == 1 else None, bool(row[2]))
 
 

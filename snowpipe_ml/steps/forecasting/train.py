@@ -26,7 +26,7 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
-from snowpipe_ml.steps.data.publish import publish_table
+from snowpipe_ml.steps.data.publish import replace_rows
 from snowpipe_ml.steps.forecasting.charts import Forecasts, forecast_charts
 from snowpipe_ml.steps.forecasting.deploy import DeployForecaster
 from snowpipe_ml.steps.forecasting.features import Features
@@ -163,7 +163,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         key, query = self.key(ctx), self._query(ctx)
         metrics: dict[str, float] = {}
         if s.models is None:
-            rows = publish_table(ctx, s.writes, query)
+            replace_rows(ctx, s.writes, query)
         else:
             deployed = self.deployed(ctx)
             ctx.execute(
@@ -175,11 +175,12 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
             }
             ctx.before_publishing()
             metrics["model files"] = keep_models(ctx, self._trained, key, s.models, told)
-            rows = publish_table(ctx, s.writes, self._rows())
+            replace_rows(ctx, s.writes, self._rows())
             ctx.execute(sql("DROP TABLE {name}", name=self._trained))
         if s.forecast_history is not None:
             periods = self.features(ctx).settings.periods
             metrics["forecasts kept"] = keep_forecasts(ctx, s.forecast_history, s.writes, key, periods)
+        rows, *_ = ctx.count_all([name for name in (s.writes, s.forecast_history) if name is not None])
         trained, simple, untrained, furthest = ctx.execute(
             sql(
                 "SELECT COUNT(DISTINCT IFF(PART = 'forecast' AND MODEL <> 'simple', {key}, NULL)), "

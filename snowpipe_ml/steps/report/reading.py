@@ -97,15 +97,9 @@ def read_forecasts(ask: Asks, of: Sources, there: Iterable[Resource]) -> Reporte
     if features.settings.writes in known:  # a step that is only planned takes an unknown frequency as days
         features = features.as_written(ask)
     every = features.settings.every
-    count = int(
-        ask.execute(
-            sql(
-                "SELECT COUNT(DISTINCT IFF(PART = 'forecast', {key}, NULL)) FROM {table}",
-                key=features.settings.partition_by,
-                table=of.source.settings.writes,
-            )
-        )[0][0]
-    )
+    counted = sql("COUNT(DISTINCT {key})", key=features.settings.partition_by)
+    (row,) = ask.execute(shares_query(of.source.settings.writes, features.feature_columns, counted))
+    count, *shares = (row[place] for place in range(1 + len(features.feature_columns)))
     dates, curves = _curves(ask, of, features, count)
     trained = of.trained if of.trained is not None and of.trained.settings.writes in known else None
     board = of.board is not None and of.board.settings.writes in known
@@ -124,7 +118,7 @@ def read_forecasts(ask: Asks, of: Sources, there: Iterable[Resource]) -> Reporte
         _scores(ask, of, trained) if trained is not None else [],
         without,
         unlisted,
-        _importance(ask, of, features),
+        _importance(features, shares),
     )
 
 
@@ -251,75 +245,66 @@ def _without(
 ) -> tuple[list[Without], str]:
     """Return the series without a forecast, and what to do where nothing lists them."""
     key, table = features.settings.partition_by, features.settings.left_out
-    found = [
-        Without(str(row[0]), str(row[1] or ""), of.source.name)
-        for row in ask.execute(
-            sql(
-                "SELECT {key}::VARCHAR, MAX(MESSAGE) FROM {name} WHERE PART = 'untrained' GROUP BY {key} "
-                "ORDER BY {key} LIMIT {most}",
-                key=key,
-                name=of.source.settings.writes,
-                most=Literal(_MOST_LISTED),
-            )
-        )
-    ]
-    if table is None:
-        return (
-            found,
-            f"set `left_out` in {features.name} to list the series that it excludes, with the reason",
-        )
-    if table not in known:
-        return found, ""
-    rows = ask.execute(
-        sql(
-            "SELECT {key}::VARCHAR, REASON, HISTORY_DAYS, LAST_EVENT FROM {table} ORDER BY {key} LIMIT {most}",
-            key=key,
-            table=table,
-            most=Literal(_MOST_LISTED),
-        )
+    listed = table is not None and table in known
+    untrained = sql(
+        "(SELECT {key}::VARCHAR, MAX(MESSAGE), NULL::NUMBER, NULL::TIMESTAMP_NTZ FROM {name} WHERE PART = 'untrained' "
+        "GROUP BY {key} ORDER BY {key} LIMIT {most})",
+        key=key,
+        name=of.source.settings.writes,
+        most=Literal(_MOST_LISTED),
     )
+    left_out = sql(
+        " UNION ALL (SELECT {key}::VARCHAR, REASON, HISTORY_DAYS, LAST_EVENT::TIMESTAMP_NTZ FROM {table} ORDER BY {key} "
+        "LIMIT {most})",
+        key=key,
+        table=table or of.source.settings.writes,
+        most=Literal(_MOST_LISTED),
+    )
+    rows = ask.execute(join("", [untrained, left_out]) if listed else untrained)
     plural = features.settings.every.plural
-    found += [
-        Without(
-            str(row[0]),
-            f"{row[1]}: {row[2]} {plural} of history, the last event on {_day(row[3])}",
-            features.name,
-        )
-        for row in rows
-    ]
-    return found, ""
+    found = []
+    for row in rows:
+        if row[2] is None:
+            found.append(Without(str(row[0]), str(row[1] or ""), of.source.name))
+        else:
+            text = f"{row[1]}: {row[2]} {plural} of history, the last event on {_day(row[3])}"
+            found.append(Without(str(row[0]), text, features.name))
+    missing = f"set `left_out` in {features.name} to list the series that it excludes, with the reason"
+    return found, missing if table is None else ""
 
 
-def _importance(ask: Asks, of: Sources, features: Features) -> list[tuple[str, str, float]]:
+def _importance(features: Features, means: Sequence[Any]) -> list[tuple[str, str, float]]:
     """Return the share of each feature in the feature attributions of the forecasts, the largest first."""
-    columns = features.feature_columns
-    if not columns:
-        return []
-    row = ask.execute(shares_query(of.source.settings.writes, columns))[0]
     words = feature_words(features)
     shares = [
-        (column.name, words[column.name], float(row[place]))
-        for place, column in enumerate(columns)
-        if row[place] is not None
+        (column.name, words[column.name], float(mean))
+        for column, mean in zip(features.feature_columns, means, strict=True)
+        if mean is not None
     ]
     return sorted(shares, key=lambda one: (-one[2], one[0]))
 
 
-def shares_query(table: QualifiedName, features: Sequence[Identifier]) -> Sql:
+def shares_query(table: QualifiedName, features: Sequence[Identifier], *others: Sql) -> Sql:
     """Return the query of the mean share of each feature in the attributions of a table's forecasts.
 
     Attributions are shares or contributions, depending on the model; as shares of a row they are comparable.
+
+    Args:
+        table: the table.
+        features: the features.
+        others: aggregates of the forecasts, which come before the shares.
     """
     names = [Identifier(f"_S{number}") for number in range(len(features))]
     sizes = [
         sql("ABS({column}) AS {name}", column=explanation_column(feature), name=name)
         for feature, name in zip(features, names, strict=True)
     ]
+    whole = [sql("NULLIF({sum}, 0) AS _WHOLE", sum=join(" + ", names))] if names else []
+    means = [sql("AVG({name} / _WHOLE)", name=name) for name in names]
     return sql(
-        "SELECT {means} FROM (SELECT {sizes}, NULLIF({sum}, 0) AS _WHOLE FROM {name} WHERE PART = 'forecast')",
-        means=join(", ", [sql("AVG({name} / _WHOLE)", name=name) for name in names]),
-        sizes=join(", ", sizes),
-        sum=join(" + ", names),
+        "SELECT {means} FROM (SELECT {sizes} FROM {name} WHERE PART = 'forecast')",
+        means=join(", ", [*others, *means]),
+        sizes=join(", ", [*([Sql("*")] if others else []), *sizes, *whole]),
         name=table,
     )
 
