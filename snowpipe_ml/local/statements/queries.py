@@ -18,7 +18,7 @@ from snowpipe_ml.local.statements.inserted_rows import insert_constants
 from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
 from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
-from snowpipe_ml.local.translate.inference import UNKNOWN, infer
+from snowpipe_ml.local.translate.inference import UNKNOWN, Relation, infer
 from snowpipe_ml.local.translate.names import (
     name_projections,
     store_identifiers,
@@ -103,16 +103,33 @@ def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     store_identifiers(tree)
     facts = infer(tree, session)
     with compiled(session, tree, params, describing=True) as query:
-        found = session.duck.execute(f"DESCRIBE {to_sql(query)}").fetchall()
-        known_structures = structures(query)
+        translated = (to_sql(query), structures(query))
+        columns = described(session, *translated, facts)
         reusable = reusable and query.meta[LASTING]
-    columns = _structured([Column(row[0].rstrip(errors.TWIN), row[1]) for row in found], known_structures)
-    if facts is not None and len(facts) == len(columns):
-        columns = [
-            replace(c, nullable=fact.nullable, length=fact.length, scale=fact.scale)
-            for c, (name, of_name) in zip(columns, facts, strict=True)
-            for fact in [of_name if name == c.name else UNKNOWN]
-        ]
-    if reusable:  # Snowpark describes a query before it sends the statement that has it
+    if reusable:  # Snowpark describes a query before it sends the query, or a statement that has it
         session.descriptions.keep(text, state, columns)
+        if not session.wide_numbers:
+            session.translations.keep(text, state, translated)
     return columns
+
+
+def described(
+    session: Session, translated: str, known: tuple[str | None, ...], facts: Relation
+) -> list[Column]:
+    """Return the columns of a translated query.
+
+    Args:
+        session: the session that has the query.
+        translated: the query in DuckDB's SQL.
+        known: for each column, whether it is an ARRAY or an OBJECT.
+        facts: the inferred facts of the columns, if there are any.
+    """
+    found = session.duck.execute(f"DESCRIBE {translated}").fetchall()
+    columns = _structured([Column(row[0].rstrip(errors.TWIN), row[1]) for row in found], known)
+    if facts is None or len(facts) != len(columns):
+        return columns
+    return [
+        replace(c, nullable=fact.nullable, length=fact.length, scale=fact.scale)
+        for c, (name, of_name) in zip(columns, facts, strict=True)
+        for fact in [of_name if name == c.name else UNKNOWN]
+    ]

@@ -14,9 +14,11 @@ from snowpipe_ml.local.core.names import Name, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.statements.columns import ColumnDefinition, check_columns
+from snowpipe_ml.local.syntax.trees import copied, nodes
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
-from snowpipe_ml.local.translate.inference import infer
+from snowpipe_ml.local.translate.inference import Relation, infer
 from snowpipe_ml.local.translate.names import name_projections, store_identifiers
+from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS
 from snowpipe_ml.sql import DataType
 
 # The types to which the query of a table with declared columns is converted.
@@ -30,7 +32,7 @@ _CONVERTED = frozenset(
 
 def compiled_body(
     session: Session, compiler: Compiler, query: exp.Expr, columns: list[ColumnDefinition]
-) -> str:
+) -> exp.Expr:
     """Translate the query of a table, with its columns converted to the types that are declared for them.
 
     Raises:
@@ -41,7 +43,7 @@ def compiled_body(
     if columns:
         inner = tree if converted is query else tree.args["from_"].this.this
         check_count(session, to_sql(inner), columns)
-    return to_sql(tree)
+    return tree
 
 
 def _converted(query: exp.Expr, columns: list[ColumnDefinition]) -> exp.Expr:
@@ -61,12 +63,26 @@ def _converted(query: exp.Expr, columns: list[ColumnDefinition]) -> exp.Expr:
     return exp.select(*values).from_(inner)
 
 
-def check_outputs(session: Session, query: exp.Expr) -> None:
-    """Refuse a table or view whose query has two columns of one name, also below ``*``."""
-    named = query.copy()
+def calls_table_function(query: exp.Expr) -> bool:
+    """Return whether the translation of a query runs a table function in Python, which can take minutes."""
+    return any(
+        isinstance(call.this, exp.Window | exp.Dot)
+        or (isinstance(call.this, exp.Anonymous) and call.this.name.upper() not in TABLE_FUNCTIONS)
+        for call in nodes(query, exp.TableFromRows)
+    )
+
+
+def check_outputs(session: Session, query: exp.Expr) -> Relation:
+    """Refuse a table or view whose query has two columns of one name, also below ``*``.
+
+    Returns the inferred facts of its columns.
+    """
+    named = copied(query)
     name_projections(named)
     store_identifiers(named)
-    check_columns([name for name, _ in infer(named, session) or ()])
+    facts = infer(named, session)
+    check_columns([name for name, _ in facts or ()])
+    return facts
 
 
 def check_names_of(session: Session, body: str) -> None:

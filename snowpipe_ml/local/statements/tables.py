@@ -34,10 +34,11 @@ from snowpipe_ml.local.statements.columns import (
     table_definition,
 )
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
-from snowpipe_ml.local.statements.queries import describe_query
+from snowpipe_ml.local.statements.queries import describe_query, described
 from snowpipe_ml.local.statements.retyping import alter_to
 from snowpipe_ml.local.statements.selected_tables import (
     as_select,
+    calls_table_function,
     check_outputs,
     compiled_body,
 )
@@ -49,7 +50,9 @@ from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
-from snowpipe_ml.local.translate.compiled import consuming
+from snowpipe_ml.local.translate.compiled import consuming, missing_as_written
+from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.outputs import structures
 from snowpipe_ml.local.translate.passes import new_compiler
 
 
@@ -186,14 +189,18 @@ def _make_from(
     keep: Callable[[], None],
 ) -> None:
     """Create a table with the rows of a query; a text keeps the length that it has in the query."""
-    inferred = describe_query(session, query, None) if not columns else []
-    compiler = new_compiler(session, consuming=True)
+    compiler, facts = new_compiler(session, consuming=True), None
     try:
         selected = parse(query)
         if not columns:
             check_names(selected)
-            check_outputs(session, selected)
-        body = compiled_body(session, compiler, selected, columns)
+            facts = check_outputs(session, selected)
+            if calls_table_function(selected):
+                describe_query(session, query, None)  # a mistake is reported before the function runs
+        with missing_as_written(selected):
+            tree = compiled_body(session, compiler, selected, columns)
+            body = to_sql(tree)
+            inferred = described(session, body, structures(tree), facts) if not columns else []
         if any(column.length is not None or column.scale is not None for column in inferred):
             kinds = session.duck.execute(f"DESCRIBE {body}").fetchall()
             check_columns([row[0] for row in kinds])

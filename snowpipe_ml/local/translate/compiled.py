@@ -30,19 +30,27 @@ def compiled(
 ) -> Iterator[exp.Expr]:
     """Translate a tree for DuckDB; the Arrow tables and views it refers to exist until the block ends."""
     compiler = new_compiler(session, describing=describing)
+    try:
+        with missing_as_written(tree):
+            statement = compiler.compile(tree, params)
+            statement.meta[LASTING] = compiler.is_lasting
+            with consuming(session, compiler):
+                yield statement
+    finally:
+        compiler.release()
+
+
+@contextmanager
+def missing_as_written(tree: exp.Expr) -> Iterator[None]:
+    """Translate and run a statement; report a table that does not exist by the name that the statement has for it."""
     written = {table.name.upper(): ".".join(map(_stored, table.parts)) for table in nodes(tree, exp.Table)}
     try:
-        statement = compiler.compile(tree, params)
-        statement.meta[LASTING] = compiler.is_lasting
-        with consuming(session, compiler):
-            yield statement
+        yield
     except duckdb.CatalogException as raised:
         found = _MISSING_TABLE.search(str(raised))
         if found and "." in written.get(found.group(1).upper(), ""):
             raise errors.missing("Object", written[found.group(1).upper()]) from raised
         raise
-    finally:
-        compiler.release()
 
 
 def _stored(identifier: exp.Expr) -> str:
