@@ -589,6 +589,18 @@ CASES: dict[str, Case] = {
         dropped("DROP_WAREHOUSE"),
         [("SHOW WAREHOUSES LIKE 'drop_warehouse'", []), ("USE WAREHOUSE drop_warehouse", "does not exist")],
     ),
+    "EXECUTE IMMEDIATE FROM": Case(
+        [
+            TABLE,
+            ROWS,
+            STAGE,
+            "COPY INTO @files/script.sql FROM (SELECT 'DELETE FROM people WHERE id = 1; SELECT COUNT(*) AS n FROM people;') "
+            "FILE_FORMAT = (TYPE = CSV COMPRESSION = 'NONE') SINGLE = TRUE",
+        ],
+        "EXECUTE IMMEDIATE FROM @files/script.sql",
+        {"N": [1]},
+        [(COUNT, [(1,)])],
+    ),
     "EXECUTE IMMEDIATE": Case(
         [TABLE, ROWS],
         "EXECUTE IMMEDIATE 'SELECT COUNT(*) AS n FROM people WHERE name = ''Ada'''",

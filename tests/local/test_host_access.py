@@ -149,7 +149,6 @@ def test_no_step_reads_a_file(host: Path) -> None:
         "json_tree('[1]')",
         "histogram('t', a)",
         "summary((SELECT 1))",
-        "_MACROS.main.sf_split_to_table('a,b', ',', 1)",
     ],
 )
 def test_a_table_function_that_snowflake_has_not_is_refused_by_name(query: Any, call: str) -> None:
@@ -186,7 +185,6 @@ def test_no_statement_writes_a_file_of_the_host(query: Any, tmp_path: Path) -> N
         "current_schemas(true)",
         "current_query()",
         "json_serialize_sql('SELECT 1')",
-        "_MACROS.main.sf_random()",
         "nextval('x')",
         "currval('x')",
         "pg_typeof(1)",
@@ -199,6 +197,22 @@ def test_a_function_that_only_duckdb_has_is_unknown(query: Any, expression: str)
         match=f"(?i)(unknown (user-defined )?function|does not support).*{expression.split('(')[0]}",
     ):
         query(f"SELECT {expression} AS x")
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("SELECT _MACROS.main.sf_random()", "'_MACROS' does not exist or not authorized"),
+        (
+            "SELECT * FROM _MACROS.main.sf_split_to_table('a,b', ',', 1)",
+            "Unknown table function SF_SPLIT_TO_TABLE",
+        ),
+        ("SELECT * FROM TABLE(_MACROS.main.sf_split_to_table('a,b', ',', 1))", "'_MACROS' does not exist"),
+    ],
+)
+def test_no_macro_of_the_translation_is_reached(query: Any, call: str, told: str) -> None:
+    with pytest.raises(SnowparkSQLException, match=told):
+        query(call)
 
 
 @pytest.mark.parametrize("name", ["text", "self", "duckdb", "pa"])
@@ -253,13 +267,14 @@ def test_no_function_of_the_user_reaches_the_host(
         f"CREATE FUNCTION f(x VARCHAR DEFAULT {text}) RETURNS VARCHAR {python}",
     ]
     if stored:
-        monkeypatch.setattr("snowpipe_ml.local.statements.functions.check_expressions", lambda *_: None)
+        for check in ("check_expressions", "check_query_of"):
+            monkeypatch.setattr(f"snowpipe_ml.local.statements.functions.{check}", lambda *_: None)
     for creation in creations:
         if stored:
             query(creation)
         with pytest.raises(
             SnowparkSQLException,
-            match=r"(?i)unknown (user-defined )?function|does not support|syntax error|not an expr",
+            match=r"(?i)unknown (user-defined |table )?function|does not (support|exist)|syntax error|not an expr",
         ):
             query("SELECT f()" if stored else creation)
         if stored:

@@ -168,5 +168,6 @@ def check_relations(tree: exp.Expr) -> None:
 
 
 def _unknown_table_function(relation: exp.Expr | None) -> ProgrammingError:
-    name = "" if relation is None else _called(relation) or relation.sql(dialect="snowflake")
+    call = relation.find(exp.Anonymous) if isinstance(relation, exp.Dot) else relation
+    name = "" if call is None else _called(call) or call.sql(dialect="snowflake")
     return errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {name}")
