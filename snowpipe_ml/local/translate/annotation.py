@@ -188,11 +188,11 @@ def _type(node: exp.Expr) -> exp.DataType | None:
 
 def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:
     """Record the columns that ``*`` selects on the calls that have it as an argument."""
-    if annotated.find(*_STARRED) is None:
+    if not nodes(annotated, *_STARRED):
         return
     for scope in traverse_scope(annotated):
-        nodes = [node for node in scope.find_all(*_STARRED) if _MARK in node.meta and node.find(exp.Star)]
-        if not nodes:
+        starred = [node for node in scope.find_all(*_STARRED) if _MARK in node.meta and node.find(exp.Star)]
+        if not starred:
             continue
         columns: list[StarColumn] = []
         for name, (relation, source) in scope.selected_sources.items():
@@ -203,7 +203,7 @@ def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, ex
             table = "" if name[:1] == "_" and name[1:].isdigit() else name
             columns += [(table, column, type_) for column, type_ in shown]
         else:
-            for node in nodes:
+            for node in starred:
                 note_star(marked[node.meta[_MARK]], columns)
 
 

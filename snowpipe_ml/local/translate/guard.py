@@ -18,6 +18,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.reserved import RESERVED
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.names import qualified_name
 from snowpipe_ml.local.translate.registry import is_served
 
@@ -63,7 +64,7 @@ def name_identifiers(tree: exp.Expr) -> None:
 
     https://docs.snowflake.com/en/sql-reference/identifier-literal
     """
-    for node in list(tree.find_all(exp.DynamicIdentifier)):
+    for node in nodes(tree, exp.DynamicIdentifier):
         if not isinstance(node.this, exp.Literal):
             raise errors.UnsupportedError(
                 "IDENTIFIER() with an argument other than a string, a bound value or a variable"
@@ -83,7 +84,7 @@ def name_tables(tree: exp.Expr) -> None:
 
     https://docs.snowflake.com/en/sql-reference/literals-table
     """
-    for node in list(tree.find_all(exp.TableFromRows)):
+    for node in nodes(tree, exp.TableFromRows):
         if isinstance(node.this, exp.Literal) and node.this.is_string:
             reader = Reader(node.this.name)
             names = [exp.to_identifier(part, quoted=True) for part in reader.name()]
@@ -99,7 +100,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
         UnsupportedError: only Snowflake has the function.
         ProgrammingError: a function is neither a Snowflake function nor user-defined.
     """
-    for table in tree.find_all(exp.Table):
+    for table in nodes(tree, exp.Table):
         if isinstance(table.this, exp.Func) and not table.this.meta.get("ours"):
             raise _unknown_table_function(table.this)
     for call in tree.walk():
@@ -153,7 +154,7 @@ def check_relations(tree: exp.Expr) -> None:
     Raises:
         ProgrammingError: a relation is a DuckDB table function or a file.
     """
-    for node in tree.find_all(exp.Table, exp.Lateral, exp.Unnest):
+    for node in nodes(tree, exp.Table, exp.Lateral, exp.Unnest):
         relation = node.this
         fine = exp.Identifier if isinstance(node, exp.Table) else exp.Subquery
         if isinstance(node, exp.Unnest):

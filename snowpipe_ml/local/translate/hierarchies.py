@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.trees import nodes
 
 _CHILD, _PARENT, _LEVEL = "_sf_child", "_sf_parent", "LEVEL"
 
@@ -21,7 +22,7 @@ def rewrite_hierarchies(tree: exp.Expr) -> None:
         ProgrammingError: PRIOR or a function of hierarchies is used outside of CONNECT BY.
         UnsupportedError: the query reads several relations.
     """
-    selects = [each for each in tree.find_all(exp.Select) if each.args.get("connect") is not None]
+    selects = [each for each in nodes(tree, exp.Select) if each.args.get("connect") is not None]
     for number, select in enumerate(reversed(selects)):
         _rewrite(select, f"_sf_tree_{number}")
 

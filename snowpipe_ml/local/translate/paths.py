@@ -10,6 +10,7 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_ml.local.core.errors import UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.conversions import variant_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, once
 from snowpipe_ml.local.translate.types import (
@@ -27,7 +28,7 @@ def rewrite_brackets(tree: exp.Expr) -> exp.Expr:
 
     Chains are processed from the outermost bracket, so that a constant chain is one path.
     """
-    for bracket in reversed(list(tree.find_all(exp.Bracket))):
+    for bracket in reversed(nodes(tree, exp.Bracket)):
         if (
             isinstance(bracket.parent, exp.Bracket)
             and bracket.arg_key == "this"

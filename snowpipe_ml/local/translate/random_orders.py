@@ -20,11 +20,12 @@ def order_randomly(tree: exp.Expr) -> None:
     Raises:
         UnsupportedError: the query joins relations, or groups its rows.
     """
-    for select in nodes(tree, exp.Select):
+    windows = [(window, window.parent_select) for window in nodes(tree, exp.Window)]
+    for select in nodes(tree, exp.Select) if windows else ():
         found = [
             ordered
-            for window in select.find_all(exp.Window)
-            if window.parent_select is select and window.args.get("order") is not None
+            for window, of in windows
+            if of is select and window.args.get("order") is not None
             for ordered in window.args["order"].expressions
             if _is_random(ordered.this)
         ]
@@ -33,7 +34,7 @@ def order_randomly(tree: exp.Expr) -> None:
 
 
 def _is_random(node: exp.Expr) -> bool:
-    return any(call.meta.get("called", "").upper() in _RANDOM for call in node.find_all(exp.Func))
+    return any(call.meta.get("called", "").upper() in _RANDOM for call in nodes(node, exp.Func))
 
 
 def _precompute(select: exp.Select, found: list[exp.Expr]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.annotation import Relations
 from snowpipe_ml.local.translate.conversions import may_be_variant, text_of
 from snowpipe_ml.local.translate.expressions import macro
@@ -24,7 +25,7 @@ _SOURCES = (
 
 def has_variants(tree: exp.Expr, known: Relations) -> bool:
     """Return whether a statement can contain a VARIANT; if not, the rules for VARIANTs are skipped."""
-    if any(node.this in VARIANTS for node in tree.find_all(exp.DataType)) or tree.find(*_SOURCES) is not None:
+    if any(node.this in VARIANTS for node in nodes(tree, exp.DataType)) or nodes(tree, *_SOURCES):
         return True
     return any(stored == "JSON" for columns in known.values() for _, stored in columns)
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.conversions import variant_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.registry import scalar_function
@@ -31,7 +32,7 @@ def declare_variables(tree: exp.Expr) -> None:
 
     This runs before types are inferred. The accumulator of REDUCE has the type of its initial value.
     """
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in nodes(tree, exp.Anonymous):
         given = call.expressions
         if call.name.upper() not in _NAMES or not given or not isinstance(given[-1], exp.Lambda):
             continue
