@@ -112,14 +112,16 @@ class Series:
     def head(self, rows: int) -> Series:
         """The series as of the end of its first ``rows`` known rows; the other rows become future days.
 
-        Given features whose future is unknown are filled as they would have been at that time: with the
-        mean of the same time of earlier years, or with the recent mean if there is none.
+        Given features whose future is unknown are filled as they would have been at that time: with the last
+        value, or the mean of the same time of earlier years, or with the recent mean if there is none.
         """
         keep = int(self.places[rows - 1]) + 1
         to_come = self.x[rows:].copy()
         for column, feature in enumerate(self.features):
             if feature.own:
                 to_come[:, column] = np.nan
+            elif feature.future == "last":
+                to_come[:, column] = self.x[rows - 1, column]
             elif feature.future != "known":
                 to_come[:, column] = _climate(
                     self.days[:rows],

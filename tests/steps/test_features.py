@@ -180,7 +180,8 @@ def test_the_table_of_a_forecast_has_a_day_once(tmp_path: Path) -> None:
     result = small(tmp_path, DAILY, **twice).run(select=["+future"])
     assert (
         result.steps["future"].message
-        == "RAIN_TO_COME has several rows for 9 days; it must have at most one row per day"
+        == "RAIN_TO_COME has several rows for 9 days; it must have at most one row per day. If each series has its own, "
+        "name its column in `series`"
     )
 
 

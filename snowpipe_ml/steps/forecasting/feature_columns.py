@@ -23,6 +23,8 @@ def joined_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
         yield ColumnUse(settings.holidays.table, settings.holidays.on, ("holidays", "on"))
     for index, other in enumerate(settings.exogenous):
         yield ColumnUse(other.table, other.on, ("exogenous", index, "on"))
+        if other.series is not None:
+            yield ColumnUse(other.table, other.series, ("exogenous", index, "series"))
         for number, column in enumerate(other.columns):
             yield ColumnUse(other.table, column, ("exogenous", index, "columns", number), feature=True)
 
@@ -34,5 +36,7 @@ def forecast_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
             continue
         at = ("exogenous", index, "future", "table")
         yield ColumnUse(other.future.table, other.on, at)
+        if other.series is not None:
+            yield ColumnUse(other.future.table, other.series, at)
         for column in other.columns:
             yield ColumnUse(other.future.table, column, at, feature=True)

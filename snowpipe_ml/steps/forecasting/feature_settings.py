@@ -79,12 +79,12 @@ class ForecastTable(BaseModel):
 
 
 class Exogenous(BaseModel):
-    """Columns of another table, joined by period.
+    """Columns of another table, joined by period, or by series and period.
 
     ``future`` defines the values after the last known period: ``known`` (a calendar: the table includes future
     periods), ``climatology`` (the mean for the same time of the year so far, or of the last weeks if
-    that time never occurred), ``last_year`` (a year earlier), or the table of a forecast. A future period
-    without a value is an error; it is not guessed.
+    that time never occurred), ``last_year`` (a year earlier), ``last`` (the last value so far, such as a price), or the
+    table of a forecast. A future period without a value is an error; it is not guessed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
@@ -92,8 +92,13 @@ class Exogenous(BaseModel):
     table: TableName
     columns: tuple[ColumnName, ...] = Field(min_length=1)
     on: ColumnName = Field(Identifier("DATE"), description="Column with the beginning of the period")
+    series: ColumnName | None = Field(
+        None,
+        description="Column with the series (`partition_by`), if each has its own values, such as prices or promotions. "
+        "By default, the table has one row per period",
+    )
     fill: float | None = Field(None, description="Value for periods that are missing from the table")
-    future: Choice["known", "climatology", "last_year"] | ForecastTable = "known"
+    future: Choice["known", "climatology", "last_year", "last"] | ForecastTable = "known"
 
     @property
     def policy(self) -> str:
@@ -239,6 +244,10 @@ class FeatureSettings(StepSettings):
             raise ValueError(f"the last column of `hierarchy` must be `partition_by`, {self.partition_by}")
         if self.how not in ("count", "sum") or not self.zeros:
             raise ValueError("`hierarchy` needs sums or counts whose gaps are zero: others do not add up")
+        if any(other.series is not None for other in self.exogenous):
+            raise ValueError(
+                "`series` of `exogenous` has values of the lowest level only, and not of a `hierarchy`"
+            )
         return self
 
     @property

@@ -20,13 +20,14 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.plugins.connection import Asks
-from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import replace_rows
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items, misfits
 from snowpipe_ml.steps.forecasting.columns import require_columns
+from snowpipe_ml.steps.forecasting.exogenous import check_exogenous, filled, past_join
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns, joined_columns
 from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
-from snowpipe_ml.steps.forecasting.frequency import check_frequency, inferred
+from snowpipe_ml.steps.forecasting.frequency import inferred
 from snowpipe_ml.steps.forecasting.history import (
     calendar_days,
     edges_query,
@@ -134,14 +135,7 @@ class Features(Step[FeatureSettings]):
         columns, joins = calendar_items(s.of_date(), s.holidays, s.periods)
         for number, other in enumerate(s.exogenous, 1):
             alias = Identifier(f"X{number}")
-            joins.append(
-                sql(
-                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = D.DATE",
-                    table=other.table,
-                    alias=alias,
-                    on=other.on,
-                )
-            )
+            joins.append(past_join(alias, other, sql("D.{key}", key=s.partition_by)))
             columns += [
                 sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
                 for column in other.columns
@@ -185,8 +179,7 @@ class Features(Step[FeatureSettings]):
                 f"{', '.join(wrong)}: no features of a {s.every.noun}, which is the frequency here"
             )
         for other in s.exogenous:
-            check_frequency(ctx, other.table, other.on, s.periods, gaps=other.fill is None)
-            one_row_a_period(ctx, other.table, other.on)
+            check_exogenous(ctx, other.table, other, s.periods, gaps=other.fill is None)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(),
@@ -325,26 +318,3 @@ def check_timezone(ctx: RunContext, settings: FeatureSettings) -> None:
             f"{s.timestamp} of {s.from_} is a {kind}, which has no time zone: set `stored_timezone` to that of its "
             "times, such as UTC"
         )
-
-
-def one_row_a_period(ctx: RunContext, name: QualifiedName, day: Identifier) -> None:
-    """Refuse a table with several rows for a period, because a join would duplicate the periods of the series.
-
-    Raises:
-        StepError: it names the table.
-    """
-    double = ctx.scalar(
-        sql(
-            "SELECT COUNT(*) FROM (SELECT {on} FROM {table} WHERE {on} IS NOT NULL GROUP BY {on} HAVING COUNT(*) > 1)",
-            on=day,
-            table=name,
-        )
-    )
-    if double:
-        raise StepError(f"{name} has several rows for {double} days; it must have at most one row per day")
-
-
-def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
-    """Return a column of a joined table, with the fill value for periods that the table does not have."""
-    value = sql("{alias}.{column}", alias=alias, column=column)
-    return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))

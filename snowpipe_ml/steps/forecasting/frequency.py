@@ -118,7 +118,13 @@ def inferred(
 
 
 def check_frequency(
-    ctx: RunContext, name: QualifiedName, timestamp: Identifier, periods: Periods, *, gaps: bool = True
+    ctx: RunContext,
+    name: QualifiedName,
+    timestamp: Identifier,
+    periods: Periods,
+    key: Identifier | None = None,
+    *,
+    gaps: bool = True,
 ) -> None:
     """Refuse a joined table whose rows are more or less frequent than the periods.
 
@@ -127,12 +133,13 @@ def check_frequency(
         name: the table.
         timestamp: its column of timestamps or dates.
         periods: the periods of the features.
+        key: its column of series; None if it has one row per period.
         gaps: whether less frequent rows are refused too; not where missing periods have a meaning.
 
     Raises:
         StepError: it names the table and its frequency.
     """
-    rhythm = rhythm_of(ctx, name, timestamp, None, Periods())
+    rhythm = rhythm_of(ctx, name, timestamp, key, Periods())
     found, every = rhythm.frequency, periods.frequency
     if rhythm.hours is None or found == every:
         return

@@ -23,11 +23,10 @@ from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items
 from snowpipe_ml.steps.forecasting.columns import require_columns
+from snowpipe_ml.steps.forecasting.exogenous import check_exogenous, future_join, future_value
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns
-from snowpipe_ml.steps.forecasting.feature_settings import Exogenous, ForecastTable
-from snowpipe_ml.steps.forecasting.features import Features, filled, one_row_a_period
-from snowpipe_ml.steps.forecasting.frequency import check_frequency
-from snowpipe_ml.steps.forecasting.periods import Periods
+from snowpipe_ml.steps.forecasting.feature_settings import ForecastTable
+from snowpipe_ml.steps.forecasting.features import Features
 
 
 @register("future_features")
@@ -89,43 +88,14 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
                 occurs=occurs,
                 horizon=Literal(s.horizon),
             )
+        key = sql("S.{key}", key=f.partition_by)
         for number, other in enumerate(f.exogenous, 1):
             alias = Identifier(f"X{number}")
-            if other.policy == "climatology":
-                recent = Identifier(f"R{number}")
-                ctes.append(_climatology(alias, recent, other, periods))
-                # Day 366 may not occur in the history: day 365 is used instead.
-                joins.append(
-                    sql(
-                        "LEFT JOIN {alias} ON {alias}.DAY = {day} CROSS JOIN {recent}",
-                        day=periods.of_year(Sql("D.DATE")),
-                        alias=alias,
-                        recent=recent,
-                    )
-                )
-                columns += [
-                    sql(
-                        ", COALESCE({alias}.{column}, {recent}.{column}) AS {column}",
-                        alias=alias,
-                        recent=recent,
-                        column=column,
-                    )
-                    for column in other.columns
-                ]
-                continue
-            source = other.future.table if isinstance(other.future, ForecastTable) else other.table
-            day = periods.year_before(Sql("D.DATE")) if other.policy == "last_year" else Sql("D.DATE")
-            joins.append(
-                sql(
-                    "LEFT JOIN {table} AS {alias} ON {alias}.{on} = {day}",
-                    table=source,
-                    alias=alias,
-                    on=other.on,
-                    day=day,
-                )
-            )
+            made, joined = future_join(alias, other, key, periods)
+            ctes.append(made)
+            joins.append(joined)
             columns += [
-                sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
+                sql(", {value} AS {column}", value=future_value(alias, other, column), column=column)
                 for column in other.columns
             ]
         past = join("", [sql(", NULL::FLOAT AS {name}", name=feature.column) for feature in f.past()])
@@ -161,8 +131,7 @@ FROM SERIES S CROSS JOIN DAYS D
         features = self._features(ctx).settings
         for other in features.exogenous:
             if isinstance(other.future, ForecastTable):
-                check_frequency(ctx, other.future.table, other.on, features.periods)
-                one_row_a_period(ctx, other.future.table, other.on)
+                check_exogenous(ctx, other.future.table, other, features.periods)
         self._require_values(ctx)
         rows = publish_table(ctx, self.settings.writes, self._query(ctx))
         return StepResult(rows=rows, message=f"{self.settings.horizon} {features.every.plural}")
@@ -189,25 +158,5 @@ FROM SERIES S CROSS JOIN DAYS D
             if lacking:
                 raise StepError(
                     f"{column} of {other.table} has no value for {lacking} future {plural} under the policy "
-                    f"{other.policy!r}: give `future` (climatology, last_year or the table of a forecast), or `fill`"
+                    f"{other.policy!r}: give `future` (climatology, last_year, last or the table of a forecast), or `fill`"
                 )
-
-
-def _climatology(alias: Identifier, recent: Identifier, other: Exogenous, periods: Periods) -> Sql:
-    """Return CTEs of the mean of each time of the year so far, and of the last weeks or months."""
-    of_weeks = join(", ", [sql("AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
-    means = join("", [sql(", AVG({c}::FLOAT) AS {c}", c=column) for column in other.columns])
-    return sql(
-        ", {alias} AS (\n  SELECT {day} AS DAY{means} FROM {table}, LAST_DAY\n"
-        "  WHERE {on} <= LAST_DAY.LAST_DAY GROUP BY {day}\n), {recent} AS (\n"
-        "  SELECT {of_weeks} FROM {table}, LAST_DAY\n"
-        "  WHERE {on} BETWEEN {since} AND LAST_DAY.LAST_DAY\n)",
-        day=periods.of_year(other.on),
-        since=periods.plus(Sql("LAST_DAY.LAST_DAY"), Literal(1 - periods.frequency.recent)),
-        alias=alias,
-        recent=recent,
-        of_weeks=of_weeks,
-        on=other.on,
-        means=means,
-        table=other.table,
-    )
