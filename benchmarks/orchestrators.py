@@ -120,7 +120,7 @@ def write(folder: Path, steps: int) -> Path:
     spec = folder / "spec.yaml"
     spec.write_text(
         "name: measured\n"
-        f"targets: {{local: {{type: local, path: {folder / 'warehouse'}, database: BENCH}}}}\n"
+        "targets: {local: {type: local, path: warehouse, database: BENCH}}\n"
         "schedule: {cron: '0 6 2 * *'}\nsteps:\n" + "\n".join(lines) + "\n"
     )
     return spec

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,13 @@ def airflow(spec: Path, home: Path, *days: str) -> list[dict[str, Any]]:
     return list(last_line(call(spec, home, file, *days)))
 
 
+def asset_events(home: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """What Airflow was told of each asset, by its name and the index of the mapped task."""
+    query = "SELECT name, source_map_index, e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id ORDER BY e.id"
+    with closing(sqlite3.connect(home / "airflow.db")) as database:
+        return {(name, index): json.loads(extra) for name, index, extra in database.execute(query)}
+
+
 def test_tasks_leave_what_the_command_leaves(spec: Path, by_command: Found, tmp_path: Path) -> None:
     (run,) = airflow(spec, tmp_path / "airflow", DATE)
     assert run["state"] == "success"
@@ -70,6 +80,23 @@ def test_tasks_leave_what_the_command_leaves(spec: Path, by_command: Found, tmp_
     assert {state for state, _ in run["tasks"].values()} == {"success"}
     assert {"by_region0", "by_region1", "begin-1", "finish-1", "setup-1"} <= set(run["tasks"])
     assert found(spec) == by_command
+    told = asset_events(tmp_path / "airflow")
+    rows = {key: extra.get("rows") for key, extra in told.items()}
+    assert rows == {
+        ("orders/local/all_orders", -1): 1428,
+        ("orders/local/all_returns", -1): 84,
+        ("orders/local/sold", -1): 1344,
+        ("orders/local/daily_north", 0): 90,
+        ("orders/local/daily_south", 0): None,
+        ("orders/local/daily_north", 1): None,
+        ("orders/local/daily_south", 1): 90,
+        ("orders/local/forecasts", -1): 166,
+        ("orders/local/metrics", -1): 2,
+    }
+    assert told["orders/local/daily_south", 0] == {}
+    scored = told["orders/local/metrics", -1]
+    assert scored["rmse"] > 0
+    assert Path(scored["report"]).is_file()
 
 
 def test_a_backfill_has_metrics_of_each_date(spec: Path, tmp_path: Path) -> None:

@@ -281,9 +281,12 @@ def show(
     )
     rows = {str(version[1]).rpartition(".")[2].lower(): version[3] for version in outcome["outputs"]}
     for asset in assets:
+        table = asset.uri.rpartition("/")[2]
+        if rows and table not in rows:
+            continue  # another item of the same foreach writes it
         context["outlet_events"][asset].extra = {
             "status": status.value,
-            "rows": rows.get(asset.uri.rpartition("/")[2]),
+            "rows": rows.get(table),
             "seconds": outcome["seconds"],
             "report": report,
             **outcome["metrics"],
