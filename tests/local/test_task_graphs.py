@@ -393,3 +393,19 @@ def test_a_block_of_snowflake_scripting(graph: Query) -> None:
     graph("ALTER TASK child MODIFY AS BEGIN SELECT 1 / 0; END")
     graph("EXECUTE TASK root")
     assert states(graph)["CHILD"] == "FAILED"
+
+
+def test_graphs_that_run_or_are_scheduled(graph: Query) -> None:
+    current = "SELECT {} FROM TABLE(INFORMATION_SCHEMA.CURRENT_TASK_GRAPHS({}))"
+    task(graph, "bad", "root", "SELECT 1 / 0")
+    told = current.format("STATE, FIRST_ERROR_TASK_NAME", "")
+    task(graph, "final", "", f"INSERT INTO log {told}", "FINALIZE = root")
+    graph("EXECUTE TASK root")
+    assert graph("SELECT * FROM log WHERE what = 'EXECUTING'") == [("EXECUTING", "BAD")]
+    assert graph(told) == []
+    graph("ALTER TASK root RESUME")
+    shown = graph(current.format("ROOT_TASK_NAME, STATE, SCHEDULED_FROM", "ROOT_TASK_NAME => 'root'"))
+    assert shown == [("ROOT", "SCHEDULED", "SCHEDULE")]
+    assert graph(current.format("1", "ROOT_TASK_NAME => 'other'")) == []
+    assert [row[1] for row in graph("SHOW TASKS ROOT ONLY")] == ["FINAL", "ROOT"]
+    assert [row[1] for row in graph("SHOW TASKS IN SCHEMA ROOT ONLY LIMIT 1")] == ["FINAL"]

@@ -53,7 +53,11 @@ def show(statement: Statement) -> Result:
         for schema, name, row in kind.rows(session, database):
             if scope.keep(database, schema, name):
                 found.append(row)
-    return rows([(column, type_) for column, type_, _ in kind.shown], found[: scope.limit])
+    columns = [(column, type_) for column, type_, _ in kind.shown]
+    if scope.root_only:  # https://docs.snowflake.com/en/sql-reference/sql/show-tasks
+        place = [column for column, _ in columns].index("predecessors")
+        found = [row for row in found if row[place] == "[]"]
+    return rows(columns, found[: scope.limit])
 
 
 @scalar_function("GET_DDL")

@@ -28,7 +28,8 @@ def like(text: str, pattern: str) -> bool:
 
 def _ends(reader: Reader) -> bool:
     """Return whether the name of the scope is left to the session."""
-    return reader.done or reader.peek().upper in ("LIKE", "LIMIT", "STARTS")
+    first = reader.peek().upper
+    return reader.done or first in ("LIKE", "LIMIT", "STARTS") or reader.looking_at("ROOT", "ONLY")
 
 
 # The listings whose error does not name the missing schema or database, and those that can be of one table.
@@ -84,6 +85,7 @@ class Scope:
             self.pattern = reader.string()
         if reader.accept("STARTS", "WITH"):
             self.start = reader.string()
+        self.root_only = kind == "TASKS" and reader.accept("ROOT", "ONLY")
         if reader.accept("LIMIT"):
             self.limit = reader.integer()
             if reader.accept("FROM"):

@@ -1,4 +1,4 @@
-"""The table functions of tasks: TASK_HISTORY, TASK_DEPENDENTS and COMPLETE_TASK_GRAPHS.
+"""The table functions of tasks: TASK_HISTORY, TASK_DEPENDENTS, COMPLETE_TASK_GRAPHS and CURRENT_TASK_GRAPHS.
 
 https://docs.snowflake.com/en/sql-reference/functions/task_history
 """
@@ -15,6 +15,7 @@ from snowpipe_ml.local.catalog.task_history import (
     CANCELLED,
     COLUMNS,
     ENDED_BADLY,
+    EXECUTING,
     FAILED,
     SKIPPED,
     SUCCEEDED,
@@ -43,6 +44,7 @@ from snowpipe_ml.local.translate.registry import table_function
 _PLACE = {name: index for index, (name, _) in enumerate(COLUMNS)}
 _AGO = dt.timedelta(days=7)
 _RECENT = dt.timedelta(minutes=60)
+_SOON = dt.timedelta(days=8)
 Run = Sequence[object]
 
 
@@ -266,20 +268,11 @@ def _complete_task_graphs(arguments: list[exp.Expr], compiler: Compiler) -> exp.
     limit = _limit(session, given.get("RESULT_LIMIT"), 1000)
     wanted = _value(session, given.get("ROOT_TASK_NAME"))
     error_only = bool(_value(session, given.get("ERROR_ONLY")))
-    graphs: dict[tuple[object, object], list[dict[str, object]]] = {}
-    for row in _runs(session):
-        run = dict(zip((name for name, _ in COLUMNS), row, strict=True))
-        graphs.setdefault((run["GRAPH_RUN_GROUP_ID"], run["ATTEMPT_NUMBER"]), []).append(run)
-    roots = {
-        task.id: task.name[2]
-        for database in session.storage.databases()
-        for schema in {schema for schema, _, _ in Tasks().rows(session, database)}
-        for task in tasks_of(session, database, schema).values()
-    }
+    roots = _root_names(session)
     found = [
         graph
-        for runs in graphs.values()
-        if (graph := _graph(sorted(runs, key=lambda run: str(run["QUERY_START_TIME"])), roots)) is not None
+        for runs in _graph_runs(session)
+        if (graph := _graph(runs, roots)) is not None
         and (wanted is None or str(graph["ROOT_TASK_NAME"]).upper() == str(wanted).upper())
         and (not error_only or graph["STATE"] in ENDED_BADLY)
     ]
@@ -287,6 +280,74 @@ def _complete_task_graphs(arguments: list[exp.Expr], compiler: Compiler) -> exp.
     values = [tuple(graph.get(name) for name, _ in _GRAPHS) for graph in found[:limit]]
     result = rows(_GRAPHS, values)
     return arrow_relation(compiler, result.columns, result.table)
+
+
+_CURRENT = tuple(column for column in _GRAPHS if column[0] != "COMPLETED_TIME")
+
+
+@table_function("CURRENT_TASK_GRAPHS")
+def _current_task_graphs(arguments: list[exp.Expr], compiler: Compiler) -> exp.Expr:
+    """``TABLE(INFORMATION_SCHEMA.CURRENT_TASK_GRAPHS(...))``: the graph runs that are running or scheduled next.
+
+    https://docs.snowflake.com/en/sql-reference/functions/current_task_graphs
+    """
+    session = compiler.session
+    given = _named(arguments, "CURRENT_TASK_GRAPHS", "RESULT_LIMIT", "ROOT_TASK_NAME")
+    limit = _limit(session, given.get("RESULT_LIMIT"), 1000)
+    wanted = _value(session, given.get("ROOT_TASK_NAME"))
+    now = dt.datetime.now(dt.UTC)
+    roots = _root_names(session)
+    found: list[dict[str, object]] = []
+    for runs in _graph_runs(session):
+        if any(run["STATE"] == EXECUTING for run in runs):
+            found.append({**runs[0], **_first_error(runs), "STATE": EXECUTING})
+    for row in _scheduled(session, now):
+        run = _run(row)
+        moment = run["SCHEDULED_TIME"]
+        if isinstance(moment, dt.datetime) and moment <= now + _SOON:
+            found.append(run)
+    for graph in found:
+        graph["ROOT_TASK_NAME"] = roots.get(str(graph["ROOT_TASK_ID"]))
+    kept = [
+        graph
+        for graph in found
+        if wanted is None or str(graph["ROOT_TASK_NAME"]).upper() == str(wanted).upper()
+    ]
+    kept.sort(key=lambda graph: str(graph["SCHEDULED_TIME"]), reverse=True)
+    values = [tuple(graph.get(name) for name, _ in _CURRENT) for graph in kept[:limit]]
+    result = rows(_CURRENT, values)
+    return arrow_relation(compiler, result.columns, result.table)
+
+
+def _run(row: Run) -> dict[str, object]:
+    return dict(zip((name for name, _ in COLUMNS), row, strict=True))
+
+
+def _graph_runs(session: Session) -> list[list[dict[str, object]]]:
+    """The runs of tasks of each run of a graph, in the order in which they started."""
+    graphs: dict[tuple[object, object], list[dict[str, object]]] = {}
+    for run in map(_run, _runs(session)):
+        graphs.setdefault((run["GRAPH_RUN_GROUP_ID"], run["ATTEMPT_NUMBER"]), []).append(run)
+    return [sorted(runs, key=lambda run: str(run["QUERY_START_TIME"])) for runs in graphs.values()]
+
+
+def _root_names(session: Session) -> dict[str, str]:
+    """The names of tasks by their ids."""
+    return {
+        task.id: task.name[2]
+        for database in session.storage.databases()
+        for schema in {schema for schema, _, _ in Tasks().rows(session, database)}
+        for task in tasks_of(session, database, schema).values()
+    }
+
+
+def _first_error(runs: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    failed: Mapping[str, object] = next((run for run in runs if run["ERROR_MESSAGE"] is not None), {})
+    return {
+        "FIRST_ERROR_TASK_NAME": failed.get("NAME"),
+        "FIRST_ERROR_CODE": failed.get("ERROR_CODE"),
+        "FIRST_ERROR_MESSAGE": failed.get("ERROR_MESSAGE"),
+    }
 
 
 def _graph(runs: list[dict[str, object]], roots: Mapping[str, str]) -> dict[str, object] | None:
@@ -300,14 +361,11 @@ def _graph(runs: list[dict[str, object]], roots: Mapping[str, str]) -> dict[str,
         return None
     if first["NAME"] == name and first["STATE"] == SKIPPED:
         return None
-    failed = next((run for run in runs if run["ERROR_MESSAGE"] is not None), {})
     bad = states.intersection(ENDED_BADLY) - {CANCELLED}
     return {
         **first,
         "ROOT_TASK_NAME": name,
         "STATE": FAILED if bad else CANCELLED if CANCELLED in states else SUCCEEDED,
-        "FIRST_ERROR_TASK_NAME": failed.get("NAME"),
-        "FIRST_ERROR_CODE": failed.get("ERROR_CODE"),
-        "FIRST_ERROR_MESSAGE": failed.get("ERROR_MESSAGE"),
+        **_first_error(runs),
         "COMPLETED_TIME": max(moments),
     }
