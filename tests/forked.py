@@ -34,7 +34,12 @@ gc.collect()
 gc.freeze()
 import duckdb
 import snowpipe_ml.engine.pipeline, snowpipe_ml.engine.run.run
-import snowpipe_ml.local, snowpipe_ml.local.client.connection, snowpipe_ml.local.python.registry
+import snowpipe_ml.local, snowpipe_ml.local.client.connect, snowpipe_ml.local.client.proxy
+import snowpipe_ml.local.python.registry, snowpipe_ml.steps.data.transform
+import importlib, pkgutil, snowpipe_ml.local.translate.functions as functions
+for family in pkgutil.iter_modules(functions.__path__, functions.__name__ + "."):
+    importlib.import_module(family.name)
+import pyarrow.pandas_compat, pydantic.type_adapter, snowflake.snowpark._internal.compiler.plan_compiler
 import snowpipe_ml.targets.local, snowpipe_ml.ui.report, snowpipe_ml.ui.tables, snowpipe_ml.ui.terminal
 
 def reap():
