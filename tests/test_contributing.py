@@ -12,7 +12,11 @@ from tests.conftest import ROOT
 
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
-AUTOMATION = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-config.yaml")
+AUTOMATION = (
+    *sorted((ROOT / ".github").rglob("*.yml")),
+    ROOT / ".pre-commit-config.yaml",
+    ROOT / "action.yml",
+)
 _PATH = re.compile(
     r"(?:\.ci|\.github|benchmarks|docs|examples|pipelines|schemas|snowpipe_ml|tests)/[\w./<>-]*"
     r"|(?:CHANGELOG|CONTRIBUTING|README|SECURITY)\.md|Makefile|pyproject\.toml|setup\.cfg"
