@@ -542,3 +542,13 @@ def test_streams_on_stages(session: Any, query: Any) -> None:
     assert query("ALTER STAGE bare REFRESH") == []
     query("DROP STAGE files")
     assert [row[10] for row in query("SHOW STREAMS")] == ["true"]
+
+
+def test_expressions_have_the_types_of_the_columns(session: Any, query: Any) -> None:
+    session.sql("CREATE TABLE typed (n NUMBER(10, 2), m INT, at TIMESTAMP_NTZ, d DATE)").collect()
+    session.sql("CREATE STREAM changed ON TABLE typed").collect()
+    session.sql("INSERT INTO typed VALUES (1.5, 7, '2024-01-02 03:04:05', '2024-01-31')").collect()
+    expressions = "CONCAT(at, ''), m / 2, n * n, DATEADD(month, 1, d)::VARCHAR, CONCAT(d, m)"
+    of_table = query(f"SELECT {expressions} FROM typed")
+    assert query(f"SELECT {expressions} FROM changed") == of_table
+    assert query(f"SELECT {expressions} FROM (SELECT * FROM changed) c") == of_table

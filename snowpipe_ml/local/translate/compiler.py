@@ -84,7 +84,11 @@ class Compiler:
         name = f"_view_{uuid.uuid4().hex}"
         self.session.duck.execute(f"CREATE TEMP VIEW {name} AS {query}")
         self.views.append(name)
-        return resolved_table(name)
+        # Qualified as other tables are, so that the types of its columns can be looked up.
+        view = resolved_table(name)
+        view.set("db", exp.to_identifier("main", quoted=True))
+        view.set("catalog", exp.to_identifier("temp", quoted=True))
+        return view
 
     def release(self) -> None:
         """Remove the Arrow tables and views."""
