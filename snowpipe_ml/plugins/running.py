@@ -182,9 +182,11 @@ class Running:
         return Sql(f"{self.opened.get_current_database()}.{self.opened.get_current_schema()}")
 
     def kind_of(self, name: QualifiedName) -> str | None:
-        """Return ``TABLE`` or ``VIEW``, or None if no object has this name."""
+        """Return ``TABLE``, also for a transient one, or ``VIEW``; None if no object has this name."""
         shown = self.shown(name)
-        return None if shown is None else str(shown["kind"])
+        if shown is None:
+            return None
+        return "TABLE" if shown["kind"] == "TRANSIENT" else str(shown["kind"])
 
     def shown(self, name: QualifiedName) -> Mapping[str, Any] | None:
         """Return the row of SHOW OBJECTS of a table or view, or None if no object has this name."""

@@ -10,7 +10,8 @@ has no place, are set again after the statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from snowpipe_ml.errors import StepError
@@ -21,13 +22,48 @@ _NO_COMMENT = "user-defined function"
 """The description of a function without a comment in SHOW FUNCTIONS."""
 
 
-def publish_table(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
+@dataclass(frozen=True)
+class Layout:
+    """How a table is stored.
+
+    Attributes:
+        transient: whether it is transient: without Fail-safe, and with at most one day of Time Travel.
+        cluster_by: the columns of its clustering key.
+    """
+
+    transient: bool = False
+    cluster_by: tuple[Identifier, ...] = ()
+
+    @property
+    def kind(self) -> Sql:
+        """The words of CREATE for the table."""
+        return Sql("TRANSIENT TABLE" if self.transient else "TABLE")
+
+    @property
+    def clauses(self) -> Iterator[Sql]:
+        """The clauses behind the name of the table in CREATE."""
+        if self.cluster_by:
+            yield sql("CLUSTER BY ({key})", key=join(", ", self.cluster_by))
+
+    def is_kept(self, ctx: RunContext, name: QualifiedName) -> bool:
+        """Return whether an existing table can stay: a table that should be transient must be so already."""
+        return not self.transient or any(row["kind"] == "TRANSIENT" for row in ctx.listed("TABLES", name))
+
+    def cluster(self, ctx: RunContext, name: QualifiedName, shown: Mapping[str, Any]) -> None:
+        """Give an existing table its clustering key, if it has another one."""
+        key = join(", ", self.cluster_by)
+        if self.cluster_by and shown["cluster_by"] != f"LINEAR({key.text})":
+            ctx.execute(sql("ALTER TABLE {name} CLUSTER BY ({key})", name=name, key=key))
+
+
+def publish_table(ctx: RunContext, name: QualifiedName, query: Sql, layout: Layout = Layout()) -> int:
     """Replace the rows of a table with those of a query; see :func:`replace_rows`.
 
     Returns:
         The number of rows in the table.
     """
-    return publish_tables(ctx, [(name, query)])[0]
+    replace_rows(ctx, name, query, layout)
+    return ctx.count_all([name])[0]
 
 
 def publish_tables(ctx: RunContext, tables: Iterable[tuple[QualifiedName, Sql]]) -> list[int]:
@@ -43,14 +79,20 @@ def publish_tables(ctx: RunContext, tables: Iterable[tuple[QualifiedName, Sql]])
     return ctx.count_all(names)
 
 
-def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
+def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql, layout: Layout = Layout()) -> None:
     """Replace the rows of a table with those of a query.
 
     An existing table with the same columns, wide enough for the new values, is overwritten in place,
     which keeps its streams too. Any other table is replaced, which keeps its grants, tags and comments.
     """
     shown = ctx.shown(name)
-    if shown is not None and shown["kind"] != "VIEW" and _accepts(ctx, name, query):
+    if (
+        shown is not None
+        and shown["kind"] != "VIEW"
+        and layout.is_kept(ctx, name)
+        and _accepts(ctx, name, query)
+    ):
+        layout.cluster(ctx, name, shown)
         columns = join(
             ", ", [Identifier(field) for field in columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))]
         )
@@ -68,12 +110,16 @@ def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
         if shown is not None and shown["kind"] == "VIEW":
             ctx.execute(sql("DROP VIEW {name}", name=name))
             shown = None
-        replace_table(ctx, name, sql("AS {query}", query=query), shown)
+        replace_table(ctx, name, sql("AS {query}", query=query), shown, layout)
     ctx.set_tags(name)
 
 
 def replace_table(
-    ctx: RunContext, name: QualifiedName, content: Sql, shown: Mapping[str, Any] | None
+    ctx: RunContext,
+    name: QualifiedName,
+    content: Sql,
+    shown: Mapping[str, Any] | None,
+    layout: Layout = Layout(),
 ) -> None:
     """Create a table, or replace one and keep its grants, tags and comments.
 
@@ -82,10 +128,14 @@ def replace_table(
         name: the table.
         content: ``AS query`` or ``CLONE table``.
         shown: the existing table, as :meth:`RunContext.shown` returns it.
+        layout: how it is stored, if its content is a query.
     """
     comments = {} if shown is None else _column_comments(ctx, "TABLE", name)
-    clauses = [content, *_kept(shown)] if content.text.startswith("CLONE") else [*_kept(shown), content]
-    statement = sql("CREATE OR REPLACE TABLE {name} {clauses}", name=name, clauses=join(" ", clauses))
+    kept = list(_kept(shown))
+    clauses = [content, *kept] if content.text.startswith("CLONE") else [*layout.clauses, *kept, content]
+    statement = sql(
+        "CREATE OR REPLACE {kind} {name} {clauses}", kind=layout.kind, name=name, clauses=join(" ", clauses)
+    )
     if shown is None:
         ctx.create(name, statement)
         return
@@ -181,7 +231,7 @@ def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
     """Create or replace a view of a query; an existing table of the same name is dropped."""
     ctx.before_publishing()
     shown = ctx.shown(name)
-    if shown is not None and shown["kind"] == "TABLE":
+    if shown is not None and shown["kind"] != "VIEW":
         ctx.execute(sql("DROP TABLE {name}", name=name))
         shown = None
     replace_view(ctx, name, query, shown)

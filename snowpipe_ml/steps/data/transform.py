@@ -24,10 +24,10 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.spec.templates import render_query
-from snowpipe_ml.sql import Identifier, QualifiedName, Sql, sql
+from snowpipe_ml.sql import Identifier, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.incremental import Incremental, Lookback, Strategy, add_new_rows
 from snowpipe_ml.steps.data.new_rows import OnSchemaChange
-from snowpipe_ml.steps.data.publish import publish_table, publish_view
+from snowpipe_ml.steps.data.publish import Layout, publish_table, publish_view
 from snowpipe_ml.steps.data.row_versions import Versions, record_versions
 
 
@@ -45,6 +45,8 @@ _OF = {
     "check": ("snapshot",),
     "updated_at": ("snapshot",),
     "deleted": ("snapshot",),
+    "transient": ("table", "incremental"),
+    "cluster_by": ("table", "incremental"),
 }
 
 
@@ -104,6 +106,14 @@ class Transform(Step["Transform.Settings"]):
             "keep", description="Whether a snapshot closes the version of a row that the query no longer has"
         )
 
+        transient: bool = Field(
+            False,
+            description="Create a transient table, which has no Fail-safe and at most one day of Time Travel",
+        )
+        cluster_by: tuple[ColumnName, ...] = Field(
+            (), description="Columns of the clustering key of the table"
+        )
+
         @model_validator(mode="after")
         def _one_query(self) -> Transform.Settings:
             if (self.sql is None) == (self.query is None):
@@ -157,6 +167,10 @@ class Transform(Step["Transform.Settings"]):
         s = self.settings
         return Versions(s.writes, s.key, s.check, s.updated_at, s.deleted == "close", s.on_schema_change)
 
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.settings.transient, self.settings.cluster_by)
+
     def _render(self, ctx: PlanContext, *, incremental: bool = False) -> tuple[Sql, list[QualifiedName]]:
         """Render the query, and return the tables that it reads.
 
@@ -197,15 +211,15 @@ class Transform(Step["Transform.Settings"]):
                 f"record the new versions of rows in {s.writes}",
                 (self._versions.stage(self._render(ctx)[0]),),
             )
-        kind = "VIEW" if s.materialized == "view" else "TABLE"
+        view = s.materialized == "view"
         statement = sql(
-            "CREATE OR REPLACE {kind} {name} AS {query}",
-            kind=Sql(kind),
-            name=s.writes,
+            "CREATE OR REPLACE {kind} {clauses} AS {query}",
+            kind=Sql("VIEW") if view else self._layout.kind,
+            clauses=join(" ", [s.writes, *self._layout.clauses]),
             query=self._render(ctx)[0],
         )
         if s.materialized != "incremental":
-            return StepPlan(f"create the {kind.lower()} {s.writes}", (statement,))
+            return StepPlan(f"create the {'view' if view else 'table'} {s.writes}", (statement,))
         staged = self._table.stage(self._render(ctx, incremental=True)[0])
         return StepPlan(
             f"create the table {s.writes}, or add the new rows ({s.added_by})", (statement, staged)
@@ -220,4 +234,4 @@ class Transform(Step["Transform.Settings"]):
             return record_versions(ctx, self._versions, self._render(ctx)[0])
         if s.materialized == "incremental" and not ctx.full_refresh and ctx.kind_of(s.writes) == "TABLE":
             return add_new_rows(ctx, self._table, self._render(ctx, incremental=True)[0])
-        return StepResult(rows=publish_table(ctx, s.writes, self._render(ctx)[0]))
+        return StepResult(rows=publish_table(ctx, s.writes, self._render(ctx)[0], self._layout))
