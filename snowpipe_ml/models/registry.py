@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from snowpipe_ml.models.base import Forecaster, Settings
 from snowpipe_ml.models.panel import Feature
+from snowpipe_ml.models.seeds import over_seeds
 
 
 def make_forecaster(settings: Settings, features: Sequence[Feature]) -> Forecaster:
-    """Create the forecaster that the settings of a model name.
+    """Create the forecaster that the settings of a model name; with ``seeds``, the mean of several.
 
     Args:
         settings: the model's settings; ``class`` is its implementation as ``module:Class``. It is imported
@@ -20,8 +21,8 @@ def make_forecaster(settings: Settings, features: Sequence[Feature]) -> Forecast
     Raises:
         TypeError: the custom class is not a Forecaster.
     """
-    made: Forecaster = forecaster_class(settings)(settings, features)
-    return made
+    cls = forecaster_class(settings)
+    return over_seeds(settings, features, lambda own: cls(own, features))
 
 
 def forecaster_class(settings: Settings) -> type[Forecaster]:
