@@ -164,3 +164,41 @@ def test_a_statement_that_fails_leaves_the_transaction_open(cursor: Any) -> None
         assert "Division by zero" in _error(cursor, "SELECT 1 / 0")
     finally:
         cursor.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (
+            """SELECT "AMOUNT", "Amount" FROM (
+                 SELECT * FROM ((SELECT 1 AS "AMOUNT") AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE))""",
+            [(1, 2)],
+        ),
+        (
+            """SELECT "Amount" FROM ((SELECT 1 AS amount) AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE)""",
+            [(2,)],
+        ),
+        (
+            """SELECT r."Amount" FROM ((SELECT 1 AS a) AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE)""",
+            [(2,)],
+        ),
+        ("""SELECT "Amount" FROM (((SELECT 2 AS "Amount")))""", [(2,)]),
+        (
+            """SELECT l.amount, m."Amount" FROM ((SELECT 1 AS amount) AS l JOIN
+                 ((SELECT 2 AS "Amount") AS m JOIN (SELECT 3 AS c) AS n ON TRUE) ON TRUE)""",
+            [(1, 2)],
+        ),
+    ],
+)
+def test_columns_of_a_join_in_parentheses_are_seen(
+    cursor: Any, text: str, rows: list[tuple[object, ...]]
+) -> None:
+    assert cursor.execute(text).fetchall() == rows
+
+
+def test_a_column_of_another_case_is_refused_behind_parentheses(cursor: Any) -> None:
+    for query in (
+        """SELECT amount FROM ((SELECT 1 AS a) AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE)""",
+        """SELECT r.amount FROM ((SELECT 1 AS a) AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE)""",
+    ):
+        assert "invalid identifier" in _error(cursor, query)

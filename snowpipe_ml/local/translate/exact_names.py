@@ -75,6 +75,7 @@ class _Checker:
         self._session = session
         self._known: dict[int, Names] = {}
         self._within: set[int] = set()
+        self._selects: dict[int, tuple[list[exp.Expr], set[str]]] = {}
         self._ctes: dict[str, list[exp.CTE]] = {}
         for cte in nodes(tree, exp.CTE):
             self._ctes.setdefault(cte.alias, []).append(cte)
@@ -141,10 +142,7 @@ class _Checker:
                 case exp.Select() if derived:
                     derived = False
                 case exp.Select():
-                    yield (
-                        _sources(parent),
-                        {item.alias for item in parent.expressions if isinstance(item, exp.Alias)},
-                    )
+                    yield self._scope(parent)
                 case exp.SetOperation() if node.arg_key not in ("this", "expression"):
                     yield [], set(self._outputs(parent) or ())
                 case exp.Update() | exp.Delete() | exp.Merge() if parent is self._tree:
@@ -152,6 +150,14 @@ class _Checker:
                 case exp.From() | exp.Join() if isinstance(node, exp.Subquery):
                     derived = True
             node = parent
+
+    def _scope(self, select: exp.Select) -> tuple[list[exp.Expr], set[str]]:
+        """Return the relations of a SELECT and the names in its list: they are needed for each of its columns."""
+        key = id(select)
+        if key not in self._selects:
+            named = {item.alias for item in select.expressions if isinstance(item, exp.Alias)}
+            self._selects[key] = _sources(select), named
+        return self._selects[key]
 
     def names(self, source: exp.Expr) -> Names:
         """Return the names of the columns of a relation."""
@@ -197,6 +203,8 @@ class _Checker:
     def _outputs(self, query: exp.Expr) -> Names:
         """Return the names of the result columns of a query."""
         while isinstance(query, exp.SetOperation | exp.Subquery):
+            if query.args.get("joins"):  # a join in parentheses with an alias
+                return None
             query = query.this
         if not isinstance(query, exp.Select):
             return None
@@ -229,19 +237,34 @@ def _unpivoted(relation: exp.Expr) -> exp.Expr:
 
 
 def _sources(query: exp.Expr) -> list[exp.Expr]:
-    """List the relations of a query or of a DML statement."""
-    found: list[exp.Expr] = []
-    from_ = query.args.get("from_")
-    joins = [join.this for join in query.args.get("joins") or []]
+    """List the relations of a query or of a DML statement; those of a join in parentheses are among them."""
+    pending: list[exp.Expr] = []
     match query:
         case exp.Update():
-            found = [query.this]
+            pending = [query.this]
         case exp.Delete():
-            found = [query.this, *(query.args.get("using") or [])]
+            pending = [query.this, *(query.args.get("using") or [])]
         case exp.Merge():
-            found = [query.this, query.args["using"]]
-    if from_ is not None:
-        found.append(from_.this)
-    for relation in [*found, *joins]:
-        joins += [join.this for join in relation.args.get("joins") or []]
-    return [*found, *joins]
+            pending = [query.this, query.args["using"]]
+    if query.args.get("from_") is not None:
+        pending.append(query.args["from_"].this)
+    pending += [join.this for join in query.args.get("joins") or []]
+    found: list[exp.Expr] = []
+    while pending:
+        relation = pending.pop(0)
+        pending += [join.this for join in relation.args.get("joins") or []]
+        if _is_in_parentheses(relation):
+            pending.insert(0, relation.this)
+        else:
+            found.append(relation)
+    return found
+
+
+def _is_in_parentheses(relation: exp.Expr) -> bool:
+    """Return whether a relation is one in parentheses, or a join: ``FROM (a JOIN b ON ...)``."""
+    return (
+        isinstance(relation, exp.Subquery)
+        and isinstance(relation.this, exp.Table | exp.Subquery)
+        and not relation.alias
+        and not relation.args.get("pivots")
+    )
