@@ -385,3 +385,32 @@ def test_a_stream_exists_before_its_table_is_loaded(tmp_path: Path) -> None:
     _, graph, _ = Pipeline.from_yaml(spec).load()
     assert graph.needs("load") == ["stages.files", "streams.changes", "tables.raw"]
     assert graph.needs("trips") == ["load", "streams.changes"]
+
+
+def test_files_on_a_stage(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(
+        write_spec(
+            tmp_path,
+            "stages: {landing: {directory: true}}\n"
+            "streams: {arrivals: {stage: landing}}\n"
+            "steps:\n"
+            "  files: {type: merge, from: {stream: arrivals}, into: files, key: [RELATIVE_PATH], delete: true,\n"
+            "    query: 'SELECT RELATIVE_PATH, SIZE FROM {{ changes }}'}\n",
+        )
+    )
+    with pipeline.session() as session:
+
+        def captured() -> Rows:
+            result = pipeline.run(session=session)
+            assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+            return [tuple(row) for row in session.sql("SELECT * FROM FILES ORDER BY 1").collect()]
+
+        assert captured() == []
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.txt").write_text("four")
+            session.file.put(str(tmp_path / f"{name}.txt"), "@landing", auto_compress=False)
+        assert captured() == [("a.txt", 4), ("b.txt", 4)]
+        (tmp_path / "b.txt").write_text("longer")
+        session.file.put(str(tmp_path / "b.txt"), "@landing", auto_compress=False, overwrite=True)
+        session.sql("REMOVE @landing/a.txt").collect()
+        assert captured() == [("b.txt", 6)]
