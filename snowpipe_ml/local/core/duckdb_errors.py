@@ -188,6 +188,14 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda value: error(100035, "22007", f"Timestamp '{value}' is not recognized"),
     ),
     (
+        re.compile(r'^Conversion Error: Unimplemented type for cast \([^\n]* -> "NULL"\)'),
+        lambda: UnsupportedError("a NULL without a type in the first part of a recursive query", "Cast it"),
+    ),
+    (
+        re.compile(r"^Conversion Error: Date out of range: (-?\d+-\d+-\d+)"),
+        lambda value: error(100040, "22007", f"Date '{value}' is not recognized"),
+    ),
+    (
         re.compile(r"^[A-Z][A-Za-z ]* Error: Map keys must be unique"),
         lambda: syntax("Duplicate field key of an OBJECT"),
     ),

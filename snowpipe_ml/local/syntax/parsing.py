@@ -68,6 +68,12 @@ def _hexadecimal(parser: SnowflakeParser, token: Token) -> exp.Expr:
     return exp.HexString(this=token.text)
 
 
+def _short_call(name: str) -> Exception:
+    return errors.error(
+        938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name.upper()}]"
+    )
+
+
 class _Parser(SnowflakeParser):
     """Snowflake's parser without the syntax of other dialects, and with details that the translation needs.
 
@@ -152,7 +158,10 @@ class _Parser(SnowflakeParser):
         part = self._parse_string() or self._parse_var(any_token=True)
         if not self._match(TokenType.FROM):
             self._match(TokenType.COMMA)
-        call = exp.Anonymous(this=name, expressions=[part, self._parse_bitwise()])
+        value = self._parse_bitwise()
+        if value is None:
+            raise _short_call(name)
+        call = exp.Anonymous(this=name, expressions=[part, value])
         self._match_r_paren(call)
         call.meta["called"] = name
         return call
@@ -190,9 +199,7 @@ class _Parser(SnowflakeParser):
             node = super()._parse_function_call(functions, anonymous, optional_parens, any_token)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as raised:
             # sqlglot builds the function's node from arguments that it does not count.
-            raise errors.error(
-                938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
-            ) from raised
+            raise _short_call(name) from raised
         call = node
         while isinstance(
             call, exp.Window | exp.WithinGroup | exp.IgnoreNulls | exp.RespectNulls | exp.Filter

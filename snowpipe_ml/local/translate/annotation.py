@@ -20,6 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema, nested_set
 
+from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
 from snowpipe_ml.local.syntax.trees import copied, nodes, nodes_by_level
@@ -51,7 +52,8 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
         interesting: the classes of nodes whose types are needed.
     """
     typed = nodes(tree, *interesting)
-    if not typed:
+    collections = any(type_ in ("ARRAY", "OBJECT") for columns in known.values() for _, type_ in columns)
+    if not typed and not collections:
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
         annotate_types(
@@ -316,13 +318,23 @@ def _described(table: exp.Table, session: Session) -> list[tuple[str, str]]:
         return []  # the statement itself will fail with the proper error
     if relation is None:
         return []
-    return [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
+    types = [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
+    if not any(type_ == "JSON" for _, type_ in types):
+        return types
+    declared = {
+        column.name: column.type
+        for column in stored_columns(session, (table.catalog, table.db, table.name))
+        if column.type in ("ARRAY", "OBJECT")
+    }
+    return [(name, declared.get(name, type_) if type_ == "JSON" else type_) for name, type_ in types]
 
 
 @lru_cache(maxsize=1000)
 def _plain(type_: str) -> exp.DataType:
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return exp.DataType(this=T.TIMESTAMPLTZ)
+    if type_ in ("ARRAY", "OBJECT"):
+        return exp.DataType(this=T[type_])
     if type_ in SHAPES:
         return exp.DataType(this=T[SHAPES[type_]])
     vector = vector_type(type_)

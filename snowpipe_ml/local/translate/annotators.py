@@ -154,6 +154,7 @@ METADATA: ExprMetadataType = {
     exp.Sub: {"annotator": _annotate_sum},
     **{of: {"annotator": _annotate_number} for of in (exp.Mul, exp.Div, exp.Mod, exp.Neg)},
     exp.JSONExtract: {"returns": T.VARIANT},
+    **{of: {"returns": T.OBJECT} for of in (exp.JSONObject, exp.StarMap)},
     exp.Values: {"annotator": _annotate_values},
     **{of: {"annotator": _annotate_branches} for of in (exp.Union, exp.Intersect, exp.Except)},
     **{of: {"returns": T.DOUBLE} for of in (exp.Corr, exp.CovarPop, exp.CovarSamp)},

@@ -13,10 +13,18 @@ from snowpipe_ml.local.translate.types import (
     FLOATS,
     INTEGERS,
     TEXTS,
+    T,
     kind,
 )
 
 _NUMBERS = INTEGERS | DECIMALS | FLOATS
+_STORED = {
+    **dict.fromkeys(INTEGERS, "BIGINT"),
+    **dict.fromkeys(FLOATS, "DOUBLE"),
+    **dict.fromkeys(TEXTS, "VARCHAR"),
+    T.BOOLEAN: "BOOLEAN",
+    T.DATE: "DATE",
+}
 _KINDS = "snowpipe_kinds"
 
 
@@ -36,12 +44,23 @@ def unite_types(tree: exp.Expr) -> None:
             continue
         united = []
         for position, (one, other) in enumerate(zip(left, right, strict=True)):
+            if one is None and other in _STORED:
+                _type_null(operation.this, position, _STORED[other])
             if one in TEXTS and other in _NUMBERS:
                 _convert(operation.this, position, other)
             elif other in TEXTS and one in _NUMBERS:
                 _convert(operation.expression, position, one)
             united.append(other if one in TEXTS or one is None else one)
         operation.meta[_KINDS] = united
+
+
+def _type_null(query: exp.Expr, position: int, stored: str) -> None:
+    """Give a NULL the type of the other branch: in a recursive query, the first branch determines the types."""
+    query = query.unnest()
+    if isinstance(query, exp.Select) and len(query.expressions) > position:
+        value = query.expressions[position].unalias()
+        if isinstance(value, exp.Null):
+            value.replace(stored_cast(exp.Null(), stored))
 
 
 def _kinds(query: exp.Expr) -> list[exp.DType | None]:

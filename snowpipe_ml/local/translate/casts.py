@@ -72,6 +72,8 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
         if mapped.this != T.DOUBLE:
             text = {True: "sf_number_text", False: "sf_checked_number"}
         node.set("this", macro(text[trying], node.this.copy()))
+    if source in FLOATS and mapped.this == T.BOOLEAN:
+        return _with_type(once("sf_float_boolean", node.this), T.BOOLEAN)
     if source in TEXTS and mapped.this == T.BOOLEAN:
         return _with_type(macro("sf_try_boolean" if trying else "sf_boolean", node.this.copy()), T.BOOLEAN)
     if source in FLOATS and mapped.this == T.DECIMAL and int(mapped.expressions[1].name) >= _EXACT_SCALE:

@@ -227,8 +227,19 @@ def _check_aggregate(node: exp.Expr) -> None:
 
 
 def _check_limit(node: exp.Expr) -> None:
+    """Refuse a row count that is no constant; an empty text means no limit, like NULL.
+
+    https://docs.snowflake.com/en/sql-reference/constructs/limit
+    """
     value = node.args.get("count") if isinstance(node, exp.Fetch) else node.expression
     if value is None or isinstance(value, exp.Null | exp.Placeholder | exp.Parameter):
+        return
+    if (
+        isinstance(value, exp.Literal | exp.RawString)
+        and value.name == ""
+        and not isinstance(node, exp.Fetch)
+    ):
+        value.replace(exp.Null())
         return
     if not isinstance(value, exp.Literal) or (value.is_string and value.name) or "." in value.name:
         raise errors.error(

@@ -127,6 +127,10 @@ def _row_name(column: exp.Column, tree: exp.Expr, session: Session) -> None:
         raise errors.invalid_identifier("ROWID")
     if column.table or isinstance(column.this, exp.Star):
         return
+    if isinstance(column.find_ancestor(exp.Having, exp.Query), exp.Having) and not _has_column(
+        tree, column.name, session
+    ):
+        raise errors.invalid_identifier(column.name)
     select = column.parent_select
     if not isinstance(select, exp.Select):
         return

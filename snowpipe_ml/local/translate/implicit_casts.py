@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import SHOWN, as_text, to_moment, to_tz
-from snowpipe_ml.local.translate.expressions import macro
+from snowpipe_ml.local.translate.expressions import macro, stored_cast
 from snowpipe_ml.local.translate.types import BINARIES, DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, kind
 
 
@@ -65,17 +65,36 @@ def greatest_values(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def case_branches(node: exp.Expr, session: Session) -> exp.Expr:
-    """Cast the text branches of a CASE that also has numeric branches to numbers.
+    """Cast the texts among the values of a CASE or COALESCE to the type of the others.
 
     In ``CASE WHEN x THEN 'a' ELSE 1 END`` the cast fails, because 'a' is not a number.
     """
-    branches = [branch.args["true"] for branch in node.args["ifs"]]
-    if node.args.get("default") is not None:
-        branches.append(node.args["default"])
+    if isinstance(node, exp.Case):
+        branches = [branch.args["true"] for branch in node.args["ifs"]]
+        if node.args.get("default") is not None:
+            branches.append(node.args["default"])
+    else:
+        branches = list(node.iter_expressions())
     kinds = {kind(branch) for branch in branches}
     if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
         target = "DOUBLE" if kinds & (DECIMALS | FLOATS) else "BIGINT"
         for branch in branches:
             if kind(branch) in TEXTS:
                 branch.replace(exp.cast(branch.copy(), target, dialect="duckdb"))
+        return node
+    others = kinds - TEXTS - {None}
+    if kinds & TEXTS and len(others) == 1 and others <= TIMESTAMPS | {T.DATE, T.TIME, T.BOOLEAN}:
+        (found,) = others
+        for branch in branches:
+            if kind(branch) in TEXTS:
+                plain = stored_cast(branch.copy(), "BOOLEAN")
+                branch.replace(plain if found == T.BOOLEAN or found is None else to_moment(branch, found))
+    return node
+
+
+def number_operands(node: exp.Expr, session: Session) -> exp.Expr:
+    """Cast the texts in ``-'3'`` and ``BOOLAND('1', 0)`` to numbers."""
+    for operand in list(node.iter_expressions()):
+        if kind(operand) in TEXTS:
+            operand.replace(stored_cast(operand.copy(), "DOUBLE"))
     return node

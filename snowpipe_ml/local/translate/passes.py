@@ -8,6 +8,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.argument_counts import check_argument_counts
 from snowpipe_ml.local.translate.bindings import bind, literal
 from snowpipe_ml.local.translate.change_events import count_changes
 from snowpipe_ml.local.translate.checks import check_ambiguous, check_query
@@ -31,6 +32,7 @@ from snowpipe_ml.local.translate.registry import USER_QUERIES
 from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
+from snowpipe_ml.local.translate.star_options import expand_stars
 from snowpipe_ml.local.translate.streams import expand_streams
 
 
@@ -58,12 +60,14 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     rewrite_hierarchies(tree)
     check_functions(tree, session)
     check_query(tree)
+    check_argument_counts(tree)
     name_projections(tree)
     store_identifiers(tree)
     check_ambiguous(tree)
     check_aliases(tree)
     check_case(tree, session)
     unquote_positions(tree, session)
+    expand_stars(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
     part_case_twins(tree, session)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import UnsupportedError, syntax
+from snowpipe_ml.local.core.errors import UnsupportedError, error, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.annotation import annotate, relations
+from snowpipe_ml.local.translate.argument_types import check_argument_types
 from snowpipe_ml.local.translate.branches import unite_types
 from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.expressions import macro
@@ -28,6 +29,7 @@ from snowpipe_ml.local.translate.implicit_casts import (
     comparison,
     concatenation,
     greatest_values,
+    number_operands,
 )
 from snowpipe_ml.local.translate.outputs import note_structures, outputs, set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
@@ -51,6 +53,7 @@ from snowpipe_ml.local.translate.variant_texts import (
 )
 from snowpipe_ml.local.translate.vectors import vector_comparison
 
+_OF_NUMBERS: tuple[type[exp.Expr], ...] = (exp.Neg, exp.Booland, exp.Boolnot, exp.Boolor, exp.Xor)
 _TYPED: tuple[type[exp.Expr], ...] = (
     exp.Div,
     exp.Add,
@@ -83,6 +86,10 @@ _TYPED: tuple[type[exp.Expr], ...] = (
     exp.JSONKeyValue,
     exp.RegexpLike,
     exp.HexString,
+    exp.CountIf,
+    *_OF_NUMBERS,
+    exp.Coalesce,
+    exp.If,
     exp.Anonymous,
 )
 
@@ -108,6 +115,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
     if variants:
         store(tree, session)
+    check_argument_types(tree)
     unite_types(tree)
     convert_stored(tree, session)
     precise = typed_outputs(tree)
@@ -169,7 +177,14 @@ def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
 def call_scalar(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate a call of a registered or user-defined function; return any other call unchanged."""
     if call.name.upper() in SCALAR_FUNCTIONS:
-        return SCALAR_FUNCTIONS[call.name](call, session)
+        try:
+            return SCALAR_FUNCTIONS[call.name](call, session)
+        except IndexError as raised:  # the translation takes an argument that the call does not have
+            raise error(
+                938,
+                "42601",
+                f"SQL compilation error:\nnot enough arguments for function [{call.name.upper()}]",
+            ) from raised
     for serve in USER_SCALARS:
         replaced = serve(call, session)
         if replaced is not None:
@@ -264,7 +279,8 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.RegexpLike,), regexp_operator),
     ((exp.Struct, exp.JSONObject, exp.StarMap), object_construct),
     ((exp.Window,), window_frame),
-    ((exp.Case,), case_branches),
+    ((exp.Case, exp.Coalesce), case_branches),
+    (_OF_NUMBERS, number_operands),
     ((exp.Greatest, exp.Least), greatest_values),
     ((exp.Div,), division),
     *RULES,

@@ -27,7 +27,7 @@ def has_variants(tree: exp.Expr, known: Relations) -> bool:
     """Return whether a statement can contain a VARIANT; if not, the rules for VARIANTs are skipped."""
     if any(node.this in VARIANTS for node in nodes(tree, exp.DataType)) or nodes(tree, *_SOURCES):
         return True
-    return any(stored == "JSON" for columns in known.values() for _, stored in columns)
+    return any(stored in ("JSON", "ARRAY", "OBJECT") for columns in known.values() for _, stored in columns)
 
 
 # Functions whose arguments are only texts.

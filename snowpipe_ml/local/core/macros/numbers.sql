@@ -90,6 +90,9 @@ CREATE MACRO sf_try_boolean(x) AS CASE WHEN lower(x) IN ('true', 't', 'yes', 'y'
 CREATE MACRO sf_boolean(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce(_MACROS.main.sf_try_boolean(x),
   _MACROS.main.sf_raise(100037, '22018', 'Boolean value ''' || x || ''' is not recognized')::BOOLEAN) END;
 
+CREATE MACRO sf_float_boolean(x) AS CASE WHEN isnan(x) OR isinf(x) THEN
+  _MACROS.main.sf_raise(100037, '22018', 'Boolean value ''' || x || ''' is not recognized')::BOOLEAN ELSE x <> 0 END;
+
 CREATE MACRO sf_fitting(x, n) AS CASE WHEN length(x) > n THEN _MACROS.main.sf_raise(100078, '22000',
   'String ''' || x || ''' is too long and would be truncated')::VARCHAR ELSE x END;
 

@@ -29,6 +29,13 @@ def _texts(call: exp.Expr, session: Session) -> list[str]:
     return [str(constant(session, argument)) for argument in call.expressions]
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as raised:
+        raise errors.error(100038, "22018", f"Numeric value '{text}' is not recognized") from raised
+
+
 @scalar_function("LAST_QUERY_ID", returns=T.VARCHAR)
 def _last_query_id(call: exp.Expr, session: Session) -> exp.Expr:
     return exp.Literal.string(str(constant(session, call)))
@@ -92,23 +99,26 @@ def _last_change_commit_time(call: exp.Expr, session: Session) -> exp.Expr:
 
 @scalar_function("SYSTEM$GET_TAG")
 def _get_tag(call: exp.Expr, session: Session) -> exp.Expr:
+    checked(call, 3, 3)
     return exp.convert(get_tag(session, *_texts(call, session)))
 
 
 @scalar_function("SYSTEM$WAIT")
 def _wait(call: exp.Expr, session: Session) -> exp.Expr:
     """Evaluate ``SYSTEM$WAIT(2 [, 'SECONDS'])``."""
+    checked(call, 1, 2)
     arguments = _texts(call, session)
     unit = arguments[1].upper() if len(arguments) > 1 else "SECONDS"
     if unit not in _SECONDS:
         raise errors.syntax(f"invalid unit '{unit}' for SYSTEM$WAIT")
-    session.cancellation.wait(float(arguments[0]) * _SECONDS[unit])
+    session.cancellation.wait(_number(arguments[0]) * _SECONDS[unit])
     return exp.Literal.string(f"waited {arguments[0]} {unit.lower()}")
 
 
 @scalar_function("SYSTEM$CANCEL_ALL_QUERIES")
 def _cancel_all_queries(call: exp.Expr, session: Session) -> exp.Expr:
-    other = find_session(int(_texts(call, session)[0]))
+    checked(call, 1, 1)
+    other = find_session(int(_number(_texts(call, session)[0])))
     reachable = other is not None and other is not session and other.storage is session.storage
     return exp.Literal.string(canceled_queries(int(reachable and other is not None and other.interrupt())))
 
@@ -122,6 +132,7 @@ def _cancel_query(call: exp.Expr, session: Session) -> exp.Expr:
 
     https://docs.snowflake.com/en/sql-reference/functions/system_cancel_query
     """
+    checked(call, 1, 1)
     (query_id,) = _texts(call, session)
     query = session.storage.history.find(query_id)
     other = find_session(query.session_id) if query is not None and query.ended is None else None
@@ -136,7 +147,8 @@ def _abort_transaction(call: exp.Expr, session: Session) -> exp.Expr:
 
     https://docs.snowflake.com/en/sql-reference/functions/system_abort_transaction
     """
-    number = int(_texts(call, session)[0])
+    checked(call, 1, 1)
+    number = int(_number(_texts(call, session)[0]))
     for other in open_sessions(session.storage):
         if other is session or other.transaction is None or other.transaction.number != number:
             continue
