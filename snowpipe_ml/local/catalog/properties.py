@@ -7,6 +7,7 @@ a database also for the schema.
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from snowpipe_ml.local.core.names import Name, literal
 from snowpipe_ml.local.core.session import Session
@@ -16,6 +17,7 @@ COMMENT = "COMMENT"
 TEXT = "TEXT"
 KEYS = "KEYS"
 CLUSTER_BY = "CLUSTER_BY"
+_SECURE = re.compile(r"\s*CREATE\s+(OR\s+(REPLACE|ALTER)\s+)?SECURE\b", re.I)
 
 
 def set_property(session: Session, name: Name, key: str, value: str | None) -> None:
@@ -75,6 +77,11 @@ def properties_of(session: Session, name: Name) -> dict[str, str]:
         list(name[1:]),
     ).fetchall()
     return dict(found)
+
+
+def is_secure(known: dict[str, str]) -> bool:
+    """Return whether a view was created as SECURE."""
+    return _SECURE.match(known.get(TEXT, "")) is not None
 
 
 def created_on(known: dict[str, str]) -> dt.datetime | None:

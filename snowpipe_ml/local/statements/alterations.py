@@ -104,6 +104,7 @@ def alter(statement: Statement) -> Result:
         )
     if reader.accept("SWAP", "WITH"):
         return _swap(session, kind, name, session.resolve(reader.name(), "SWAP WITH"))
+    _refuse_policies(reader, kind)
     if change_keys(session, reader, name) or _clusters(session, reader, name):
         return status("Statement executed successfully.")
     if reader.accept("DROP", "COLUMN") or reader.accept("DROP"):
@@ -126,6 +127,42 @@ def alter(statement: Statement) -> Result:
             retry_conflicts(session, lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
         return status("Statement executed successfully.")
     raise errors.UnsupportedError(f"ALTER {kind} ... {reader.rest().split()[0] if not reader.done else ''}")
+
+
+# What ADD, DROP and SET can be followed by, and no rule serves.
+_REFUSED = (
+    ("ADD", "SEARCH", "OPTIMIZATION"),
+    ("DROP", "SEARCH", "OPTIMIZATION"),
+    ("SUSPEND", "SEARCH", "OPTIMIZATION"),
+    ("RESUME", "SEARCH", "OPTIMIZATION"),
+    ("ADD", "ROW", "ACCESS", "POLICY"),
+    ("DROP", "ROW", "ACCESS", "POLICY"),
+    ("DROP", "ALL", "ROW", "ACCESS", "POLICIES"),
+    ("ADD", "STORAGE", "LIFECYCLE", "POLICY"),
+    ("DROP", "STORAGE", "LIFECYCLE", "POLICY"),
+    ("ADD", "DATA", "METRIC", "FUNCTION"),
+    ("DROP", "DATA", "METRIC", "FUNCTION"),
+    ("MODIFY", "DATA", "METRIC", "FUNCTION"),
+    ("SET", "DATA_METRIC_SCHEDULE"),
+    ("UNSET", "DATA_METRIC_SCHEDULE"),
+    ("SET", "AGGREGATION", "POLICY"),
+    ("UNSET", "AGGREGATION", "POLICY"),
+    ("SET", "JOIN", "POLICY"),
+    ("UNSET", "JOIN", "POLICY"),
+    ("SET", "CONTACT"),
+    ("UNSET", "CONTACT"),
+)
+
+
+def _refuse_policies(reader: Reader, kind: str) -> None:
+    """Refuse policies, search optimization and data metric functions by name.
+
+    Raises:
+        UnsupportedError: the statement is one of these.
+    """
+    for words in _REFUSED:
+        if reader.looking_at(*words):
+            raise errors.UnsupportedError(f"ALTER {kind} ... {' '.join(words)}")
 
 
 def _add_columns(session: Session, reader: Reader, name: Name) -> Result:

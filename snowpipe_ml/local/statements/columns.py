@@ -167,6 +167,10 @@ def _definition(node: exp.ColumnDef, session: Session) -> ColumnDefinition:
 def _default(session: Session, value: exp.Expr, stored: str | None, scale: int | None) -> str:
     """Return a default in DuckDB's SQL. DuckDB's defaults cannot have lambda expressions, as those of constants."""
     compiled = new_compiler(session).compile(exp.select(value.copy())).expressions[0].unalias()
+    for column in compiled.find_all(exp.Column):
+        if column.table and column.name.upper() == "NEXTVAL":
+            raise errors.missing("Sequence", column.table)
+        raise errors.UnsupportedError(f"a DEFAULT that refers to the column {column.name}")
     default = to_sql(compiled)
     if stored is None:
         return default

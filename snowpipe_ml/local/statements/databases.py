@@ -24,7 +24,13 @@ from snowpipe_ml.local.core.transactions import retry_conflicts
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import OWNER, listing
-from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
+from snowpipe_ml.local.statements.modifiers import (
+    Modifiers,
+    already_dropped,
+    dropped,
+    if_not_exists,
+    refuse_time_travel,
+)
 from snowpipe_ml.local.statements.scope import Scope
 
 _SHARES = {
@@ -89,6 +95,7 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
     if reader.accept("FROM", "SHARE"):
         return _from_share(statement, name, ".".join(reader.name()))
     source = reader.name()[0] if reader.accept("CLONE") else None
+    refuse_time_travel(reader)
     if source is not None:
         check_names(source)
         if source not in session.storage.databases():
@@ -180,6 +187,7 @@ def create_schema(statement: Statement) -> Result:
     if not database:
         raise errors.no_database("CREATE SCHEMA")
     source = reader.name() if reader.accept("CLONE") else None
+    refuse_time_travel(reader)
     reader.accept("WITH", "MANAGED", "ACCESS")
     options = reader.options()
     reader.end()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import IO
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.names import literal
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
@@ -133,8 +134,11 @@ def run(
     handler = _find(reader)
     if handler is None:
         return run_query(session, text, params, query_id)
+    text = _named(session, reader)
     if params and handler not in BINDING:
         reader = Reader(_bind(text, params))
+    elif text != reader.text:
+        reader = Reader(text)
     if params and handler in (STATEMENTS["CREATE VIEW"], STATEMENTS["CREATE FUNCTION"]):
         raise errors.compilation("Bind variables not allowed in view and UDF definitions.")
 
@@ -147,6 +151,22 @@ def run(
     finally:
         if not _leaves_objects(reader):
             session.storage.catalog_version += 1
+
+
+def _named(session: Session, reader: Reader) -> str:
+    """Return a command with the values of the variables in ``IDENTIFIER($name)``."""
+    pieces, position = [], 0
+    for i, token in enumerate(reader.tokens[:-3]):
+        mark, name, after = reader.tokens[i + 1 : i + 4] if token.upper == "IDENTIFIER" else (token,) * 3
+        if (mark.text, name.text, after.kind) == ("(", "$", "word"):
+            value = session.variables.get(after.upper)
+            if not isinstance(value, str):
+                raise errors.error(
+                    2211, "42601", f"SQL compilation error:\nSession variable '${after.upper}' does not exist"
+                )
+            pieces += [reader.text[position : name.start], literal(value)]
+            position = after.end
+    return "".join(pieces) + reader.text[position:]
 
 
 def _leaves_objects(reader: Reader) -> bool:

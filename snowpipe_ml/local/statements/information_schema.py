@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 
 from snowpipe_ml.local.catalog.columns import all_columns
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, COMMENT, TEXT, created_on, is_secure, properties
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.history import COLUMNS
 from snowpipe_ml.local.core.names import CATALOG, Name
@@ -15,6 +16,8 @@ from snowpipe_ml.local.core.result import rows
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.python.packages import installed
+from snowpipe_ml.local.statements.listing import OWNER
+from snowpipe_ml.local.statements.shows import count_rows
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.packages.channel import channel_name
 from snowpipe_ml.sql import DataType
@@ -45,38 +48,106 @@ def _query(session: Session, text: str, parameters: list[object]) -> Table:
     return select(session, text.format(*literals))
 
 
+_NONE = ("SELF_REFERENCING_COLUMN_NAME", "REFERENCE_GENERATION", "USER_DEFINED_TYPE_CATALOG")
+_NONE += ("USER_DEFINED_TYPE_SCHEMA", "USER_DEFINED_TYPE_NAME", "COMMIT_ACTION")
+# Columns that Snowflake has and that are not known here.
+UNSERVED = {
+    "TABLES": frozenset({"BYTES", "LAST_ALTERED", "LAST_DDL", "LAST_DDL_BY"}),
+    "VIEWS": frozenset({"LAST_ALTERED", "LAST_DDL", "LAST_DDL_BY"}),
+    "SCHEMATA": frozenset({"LAST_ALTERED", "REPLICABLE_WITH_FAILOVER_GROUPS", "OWNER_ROLE_TYPE"}),
+    "COLUMNS": frozenset({"CHARACTER_OCTET_LENGTH", "IS_IDENTITY", "IDENTITY_START", "IDENTITY_INCREMENT"}),
+}
+
+
 def _tables(session: Session, database: str) -> Table:
-    return _query(
-        session,
-        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, table_name AS TABLE_NAME,
-        'BASE TABLE' AS TABLE_TYPE, estimated_size AS ROW_COUNT, comment AS COMMENT FROM duckdb_tables()
-        WHERE database_name = {0} AND schema_name <> '"""
-        + CATALOG
-        + """'
-        UNION ALL SELECT database_name, schema_name, view_name, 'VIEW', NULL, comment FROM duckdb_views()
-        WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
-        [database],
-    )
+    """Return the tables and views: https://docs.snowflake.com/en/sql-reference/info-schema/tables."""
+    found = session.duck.execute(
+        "SELECT schema_name, table_name, false, comment, temporary FROM duckdb_tables() "
+        f"WHERE database_name = ? AND schema_name <> '{CATALOG}' UNION ALL "
+        "SELECT schema_name, view_name, true, comment, false FROM duckdb_views() "
+        "WHERE database_name = ? AND NOT internal ORDER BY 1, 2",
+        [database, database],
+    ).fetchall()
+    kinds, kept = session.table_kinds(database), properties(session, database)
+    names = [(database, schema, name) for schema, name, is_view, *_ in found if not is_view]
+    counts = dict(zip(names, count_rows(session, names), strict=True))
+    values: list[tuple[object, ...]] = []
+    for schema, name, is_view, comment, _ in found:
+        known, kind = kept.get((schema, name), {}), kinds.get((schema, name))
+        temporary = kind == "TEMPORARY"
+        shown = "VIEW" if is_view else "TEMPORARY TABLE" if temporary else "BASE TABLE"
+        cluster = f"LINEAR({known[CLUSTER_BY]})" if CLUSTER_BY in known else None
+        transient = None if is_view else "YES" if kind == "TRANSIENT" else "NO"
+        values.append(
+            (
+                *(database, schema, name, OWNER, shown, transient, cluster),
+                *(counts.get((database, schema, name)), None if is_view else 1, created_on(known)),
+                *("NO" if is_view else "YES", "YES", "NO", comment, "YES" if temporary else "NO"),
+                *("NO",) * 4,
+                *(None,) * len(_NONE),
+            )
+        )
+    columns = [
+        *_texts("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_OWNER", "TABLE_TYPE", "IS_TRANSIENT"),
+        *_texts("CLUSTERING_KEY"),
+        *(("ROW_COUNT", "BIGINT"), ("RETENTION_TIME", "BIGINT"), ("CREATED", "TIMESTAMP WITH TIME ZONE")),
+        *_texts("IS_INSERTABLE_INTO", "IS_TYPED", "AUTO_CLUSTERING_ON", "COMMENT", "IS_TEMPORARY"),
+        *_texts("IS_ICEBERG", "IS_DYNAMIC", "IS_IMMUTABLE", "IS_HYBRID"),
+        *_texts(*_NONE),
+    ]
+    result = rows(columns, values)
+    return result.columns, result.table
+
+
+def _texts(*names: str) -> list[tuple[str, str]]:
+    return [(name, "VARCHAR") for name in names]
 
 
 def _views(session: Session, database: str) -> Table:
-    return _query(
-        session,
-        """SELECT database_name AS TABLE_CATALOG, schema_name AS TABLE_SCHEMA, view_name AS TABLE_NAME,
-        comment AS COMMENT FROM duckdb_views() WHERE database_name = {0} AND NOT internal ORDER BY 2, 3""",
+    """Return the views: https://docs.snowflake.com/en/sql-reference/info-schema/views."""
+    found = session.duck.execute(
+        "SELECT schema_name, view_name, comment FROM duckdb_views() "
+        "WHERE database_name = ? AND NOT internal ORDER BY 1, 2",
         [database],
-    )
+    ).fetchall()
+    kept = properties(session, database)
+    values: list[tuple[object, ...]] = []
+    for schema, name, comment in found:
+        known = kept.get((schema, name), {})
+        secure = "YES" if is_secure(known) else "NO"
+        values.append(
+            (
+                *(database, schema, name, OWNER, known.get(TEXT), "NONE", "NO", "NO"),
+                *(secure, created_on(known), comment),
+            )
+        )
+    columns = [
+        *_texts("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_OWNER", "VIEW_DEFINITION"),
+        *_texts("CHECK_OPTION", "IS_UPDATABLE", "INSERTABLE_INTO", "IS_SECURE"),
+        *(("CREATED", "TIMESTAMP WITH TIME ZONE"), ("COMMENT", "VARCHAR")),
+    ]
+    result = rows(columns, values)
+    return result.columns, result.table
 
 
 def _schemata(session: Session, database: str) -> Table:
-    return _query(
-        session,
-        """SELECT database_name AS CATALOG_NAME, schema_name AS SCHEMA_NAME FROM duckdb_schemas()
-        WHERE database_name = {0} AND schema_name NOT IN ('main', '"""
-        + CATALOG
-        + """') ORDER BY 2""",
+    """Return the schemas: https://docs.snowflake.com/en/sql-reference/info-schema/schemata."""
+    found = session.duck.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? "
+        f"AND schema_name NOT IN ('main', '{CATALOG}') ORDER BY 1",
         [database],
-    )
+    ).fetchall()
+    kept = properties(session, database)
+    values = []
+    for (schema,) in found:
+        known = kept.get((schema, ""), {})
+        values.append((database, schema, OWNER, "NO", "NO", 1, created_on(known), known.get(COMMENT)))
+    columns = [
+        *_texts("CATALOG_NAME", "SCHEMA_NAME", "SCHEMA_OWNER", "IS_TRANSIENT", "IS_MANAGED_ACCESS"),
+        *(("RETENTION_TIME", "BIGINT"), ("CREATED", "TIMESTAMP WITH TIME ZONE"), ("COMMENT", "VARCHAR")),
+    ]
+    result = rows(columns, values)
+    return result.columns, result.table
 
 
 def _columns(session: Session, database: str) -> Table:

@@ -39,6 +39,16 @@ def if_not_exists(reader: Reader) -> bool:
     return reader.accept("IF", "NOT", "EXISTS")
 
 
+def refuse_time_travel(reader: Reader) -> None:
+    """Refuse ``CLONE source AT (...)`` and ``BEFORE (...)``, which are next.
+
+    Raises:
+        UnsupportedError: the clone would have the content of an earlier time.
+    """
+    if reader.looking_at("AT", "(") or reader.looking_at("BEFORE", "("):
+        raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
+
+
 def claim(
     session: Session,
     kind: Kind,

@@ -108,7 +108,8 @@ def _arguments(text: str, params: Params = None) -> list[exp.Expr]:
         raise errors.syntax(f"syntax error: unexpected '{text[closing:].split()[0]}' behind the arguments")
     tree = parse(f"SELECT _CALL{text[:closing]}")
     found = tree.expressions[0]
-    assert isinstance(found, exp.Anonymous)
+    if not isinstance(found, exp.Anonymous):
+        raise errors.UnsupportedError("CALL of a method (name!METHOD)")
     variables = [_value_given(node).name if _is_variable(node) else "" for node in found.expressions]
     bind(tree, params)
     store_identifiers(tree)

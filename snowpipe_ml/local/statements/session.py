@@ -309,6 +309,8 @@ def _unwrapped(reader: Reader, count: int) -> str:
     last = reader.tokens[-1]
     if not reader.looking_at("(") or last.text != ")":
         raise reader.unexpected("expected values in parentheses")
+    if reader.looking_at("(", "SELECT"):
+        return f"* FROM {reader.rest()}"
     return reader.text[reader.peek().end : last.start]
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from snowpipe_ml.local.catalog.columns import all_columns, keys_of, stored_columns
-from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, created_on, properties
+from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, created_on, is_secure, properties
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, MACROS, quoted
 from snowpipe_ml.local.core.result import Result
@@ -117,7 +117,7 @@ def objects_in(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[R
     ][: scope.limit]
 
 
-def _counts(session: Session, names: Sequence[Sequence[str]]) -> list[int]:
+def count_rows(session: Session, names: Sequence[Sequence[str]]) -> list[int]:
     """Count the rows of tables; DuckDB's own figure is an estimate."""
     found: list[int] = []
     for start in range(0, len(names), _COUNTED_TOGETHER):
@@ -154,7 +154,7 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
     """Return the rows of SHOW for the tables and views of a scope."""
     objects = objects_in(session, scope, kinds)
     tables = [row[:3] for row in objects if row[3] == "TABLE"]
-    counts = dict(zip(tables, _counts(session, tables), strict=True))
+    counts = dict(zip(tables, count_rows(session, tables), strict=True))
     databases = {row[0] for row in objects}
     kept = {database: properties(session, database) for database in databases}
     special = {database: session.table_kinds(database) for database in databases}
@@ -171,6 +171,7 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
                 "comment": comment or "",
                 "rows": counts.get((database, schema, name), 0),
                 "text": known.get(TEXT, ""),
+                "is_secure": str(is_secure(known)).lower(),
                 "cluster_by": f"LINEAR({known[CLUSTER_BY]})" if CLUSTER_BY in known else "",
             }
         )

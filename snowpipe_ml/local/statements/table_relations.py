@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.statements.information_schema import query_history, tag_references, view
+from snowpipe_ml.local.statements.information_schema import UNSERVED, query_history, tag_references, view
 from snowpipe_ml.local.translate.arrow_relation import arrow_relation, replace_relation
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.constants import constant
@@ -22,7 +22,12 @@ def _information_schema(table: exp.Table, compiler: Compiler) -> None:
     database = table.catalog or session.database
     if not database:
         raise errors.no_database("SELECT")
-    columns, data = view(session, database, table.name.upper())
+    name = table.name.upper()
+    columns, data = view(session, database, name)
+    select = table.parent_select
+    for column in select.find_all(exp.Column) if select is not None else ():
+        if column.name.upper() in UNSERVED.get(name, ()) - {column.name for column in columns}:
+            raise errors.UnsupportedError(f"the column {column.name.upper()} of INFORMATION_SCHEMA.{name}")
     replace_relation(table, arrow_relation(compiler, columns, data))
 
 

@@ -33,7 +33,7 @@ from snowpipe_ml.local.statements.columns import (
     keep_definition,
     table_definition,
 )
-from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
+from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists, refuse_time_travel
 from snowpipe_ml.local.statements.queries import describe_query, described
 from snowpipe_ml.local.statements.retyping import alter_to
 from snowpipe_ml.local.statements.selected_tables import (
@@ -47,6 +47,7 @@ from snowpipe_ml.local.statements.selected_tables import (
 )
 from snowpipe_ml.local.statements.table_properties import Carried, Properties, read_properties
 from snowpipe_ml.local.statements.tags import set_tag
+from snowpipe_ml.local.statements.templates import template_columns
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.translate.checks import check_names
@@ -110,12 +111,11 @@ def create_table(statement: Statement) -> Result:
     name = new_name(session, reader.name(), "CREATE TABLE")
     lenient = if_not_exists(reader) or lenient
     with session.storage.naming(name):
-        return _create_table(session, reader, modifiers, name, lenient)
+        return _create_table(statement, modifiers, name, lenient)
 
 
-def _create_table(
-    session: Session, reader: Reader, modifiers: Modifiers, name: Name, lenient: bool
-) -> Result:
+def _create_table(statement: Statement, modifiers: Modifiers, name: Name, lenient: bool) -> Result:
+    session, reader = statement.session, statement.reader
     shown = name[2].rstrip(errors.TWIN)
     refuse_stream(session, name)
     there = existing_kind(session, name)
@@ -139,8 +139,7 @@ def _create_table(
         )
     if reader.accept("CLONE"):
         source = session.resolve(reader.name(), "CLONE")
-        if reader.looking_at("AT") or reader.looking_at("BEFORE"):
-            raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
+        refuse_time_travel(reader)
         return _clone(session, name, source, modifiers, read_properties(reader))
     if reader.accept("LIKE"):
         source = session.resolve(reader.name(), "LIKE")
@@ -154,6 +153,8 @@ def _create_table(
         _make(session, name, [make], modifiers, given, copy)
         return status(f"Table {shown} successfully created.")
     listed = _column_text(reader)
+    if listed is None and reader.accept("USING", "TEMPLATE"):
+        listed = template_columns(_column_text(reader) or reader.rest(), statement.run)
     given = read_properties(reader)
     query = reader.rest() if reader.accept("AS") else None
     if listed is None and query is None:

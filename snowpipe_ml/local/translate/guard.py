@@ -59,6 +59,11 @@ def snowflake_functions() -> frozenset[str]:
     return frozenset((files(__package__) / "snowflake_functions.txt").read_text(encoding="ascii").split())
 
 
+def is_documented(name: str) -> bool:
+    """Return whether Snowflake has a function, by its name in capitals."""
+    return name in snowflake_functions() or name.startswith("SYSTEM$")
+
+
 def name_identifiers(tree: exp.Expr) -> None:
     """Replace IDENTIFIER: ``FROM IDENTIFIER('db.schema.t')`` -> ``FROM db.schema.t``.
 
@@ -115,7 +120,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
                 raise errors.UnsupportedError(f"the function {'.'.join(parts).upper()}")
             if _is_in_snowflake_schema(parts) or _is_users(session, parts):
                 continue
-            if len(parts) == 1 and (name in snowflake_functions() or name.startswith("SYSTEM$")):
+            if len(parts) == 1 and is_documented(name):
                 raise errors.UnsupportedError(f"the function {name}")
             raise errors.unknown_function([part.upper() for part in parts])
 
@@ -158,7 +163,7 @@ def check_relations(tree: exp.Expr) -> None:
         relation = node.this
         fine = exp.Identifier if isinstance(node, exp.Table) else exp.Subquery
         if isinstance(node, exp.Unnest):
-            raise errors.error(2140, "42601", "SQL compilation error:\nUnknown table function UNNEST")
+            raise unknown_table_function("UNNEST")
         if isinstance(relation, fine) or (relation is not None and relation.meta.get("ours")):
             continue
         if isinstance(relation, exp.Literal):
@@ -170,5 +175,11 @@ def check_relations(tree: exp.Expr) -> None:
 
 def _unknown_table_function(relation: exp.Expr | None) -> ProgrammingError:
     call = relation.find(exp.Anonymous) if isinstance(relation, exp.Dot) else relation
-    name = "" if call is None else _called(call) or call.sql(dialect="snowflake")
+    return unknown_table_function("" if call is None else _called(call) or call.sql(dialect="snowflake"))
+
+
+def unknown_table_function(name: str) -> ProgrammingError:
+    """Make the error of a table function that is not served: a refusal if Snowflake has it."""
+    if is_documented(name):
+        return errors.UnsupportedError(f"the table function {name}")
     return errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {name}")

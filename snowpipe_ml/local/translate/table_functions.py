@@ -10,6 +10,7 @@ from snowpipe_ml.local.translate.arrow_relation import arrow_relation, replace_r
 from snowpipe_ml.local.translate.compiler import Compiler
 from snowpipe_ml.local.translate.constants import constant
 from snowpipe_ml.local.translate.expressions import stored_cast
+from snowpipe_ml.local.translate.guard import unknown_table_function
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, USER_TABLES, table_function
 
 
@@ -40,9 +41,7 @@ def _user_call(node: exp.TableFromRows, compiler: Compiler) -> None:
     if not any(serve(node, compiler) for serve in USER_TABLES):
         call = node.this.this if isinstance(node.this, exp.Window) else node.this
         call = call.find(exp.Anonymous) or call
-        raise errors.error(
-            2140, "42601", f"SQL compilation error:\nUnknown table function {call.name.upper()}"
-        )
+        raise unknown_table_function(call.name.upper())
 
 
 def _generator(node: exp.TableFromRows, call: exp.Expr) -> None:

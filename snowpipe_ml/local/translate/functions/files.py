@@ -26,6 +26,7 @@ _MEMBERS = {
     "FL_GET_STAGE_FILE_URL": "STAGE_FILE_URL",
 }
 STAGE_CALLS.update(("GET_ABSOLUTE_PATH", "GET_RELATIVE_PATH", "GET_STAGE_LOCATION"))
+STAGE_CALLS.update(("BUILD_SCOPED_FILE_URL", "BUILD_STAGE_FILE_URL", "GET_PRESIGNED_URL"))  # to refuse them
 
 
 def _file(call: exp.Expr) -> exp.Expr:
