@@ -192,6 +192,48 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: UnsupportedError("a NULL without a type in the first part of a recursive query", "Cast it"),
     ),
     (
+        re.compile(r"^Binder Error: (ORDER|GROUP BY) term out of range"),
+        lambda clause: error(
+            1003, "42000", f"SQL compilation error:\ninvalid {clause.split()[0]} BY position"
+        ),
+    ),
+    (
+        re.compile(r'^Binder Error: The "arg" argument in function "listagg" must be a constant'),
+        lambda: error(
+            1015, "22023", "SQL compilation error:\nargument 2 to function LISTAGG needs to be constant"
+        ),
+    ),
+    (
+        re.compile(r"^Catalog Error: Cannot drop column: table only has one column remaining"),
+        lambda: compilation("cannot drop all columns of a table"),
+    ),
+    (
+        re.compile(r"^Binder Error: Cannot extract field \'?(\S+?)\'? from expression"),
+        lambda name: invalid_identifier(name.strip("'\"")),
+    ),
+    (
+        re.compile(r"^Parser Error: SELECT clause without selection list"),
+        lambda: error(1003, "42000", "SQL compilation error:\nsyntax error: a SELECT list is expected."),
+    ),
+    (
+        re.compile(r'^Parser Error: Duplicate CTE name "?([^"\n]+?)"?(?:\n|\Z)'),
+        lambda name: error(2027, "42601", f"SQL compilation error:\nduplicate alias '{name}'"),
+    ),
+    (
+        re.compile(r"^Parser Error: Table must have at least one column"),
+        lambda: error(
+            1003, "42000", "SQL compilation error:\nsyntax error unexpected ')': a column is expected."
+        ),
+    ),
+    (
+        re.compile(r"^Parser Error: WHEN NOT MATCHED[^\n]*cannot be combined with"),
+        lambda: error(
+            1003,
+            "42000",
+            "SQL compilation error:\nsyntax error: WHEN NOT MATCHED can only be followed by INSERT.",
+        ),
+    ),
+    (
         re.compile(r"^Conversion Error: Date out of range: (-?\d+-\d+-\d+)"),
         lambda value: error(100040, "22007", f"Date '{value}' is not recognized"),
     ),

@@ -33,6 +33,9 @@ def file_format(session: Session, given: Option, stage: Stage | None) -> Options
     return dict(given)
 
 
+_UNSERVED = frozenset({"ORC", "XML", "CUSTOM"})
+
+
 def check_names(options: Options, kind: str) -> None:
     """Check that Snowflake's files of the type have these options.
 
@@ -41,6 +44,10 @@ def check_names(options: Options, kind: str) -> None:
     """
     type_ = str(options.get("TYPE") or "CSV").upper()
     if type_ not in FORMATS:
+        if type_ not in _UNSERVED:
+            raise errors.error(
+                1008, "22023", f"SQL compilation error:\ninvalid value [{type_}] for parameter 'TYPE'"
+            )
         return
     fmt = FORMATS[type_]
     for key in options:

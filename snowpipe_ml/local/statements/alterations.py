@@ -89,6 +89,8 @@ def alter(statement: Statement) -> Result:
         new = session.resolve(reader.name(), "RENAME")
         if new[:2] != name[:2]:
             raise errors.UnsupportedError("RENAME TO another schema")
+        if existing_kind(session, new) is not None:
+            raise errors.exists(new[2])
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
         result = _changed(session, [text], lambda: rename_notes(session, name, new), name, new)
         grants.rename(session, kind, name, new)

@@ -98,6 +98,8 @@ def _find(reader: Reader) -> Handler | None:
     if words[:1] == ["CREATE"]:
         kind = [word for word in words[1:] if word not in _CREATE_MODIFIERS]
         words = ["CREATE", *kind]
+    if first[:3] == ["CREATE", "OR", "REPLACE"]:
+        _check_not_lenient(reader)
     for length in (3, 2, 1):
         served = " ".join(words[:length])
         handler = STATEMENTS.get(served)
@@ -110,6 +112,15 @@ def _find(reader: Reader) -> Handler | None:
     if refused is not None:
         raise errors.UnsupportedError(f"the statement {refused}")
     return None
+
+
+def _check_not_lenient(reader: Reader) -> None:
+    """Refuse ``CREATE OR REPLACE ... IF NOT EXISTS``: the two clauses exclude each other."""
+    for i, token in enumerate(reader.tokens[:8]):
+        if token.kind != "word":
+            return
+        if [each.upper for each in reader.tokens[i : i + 3]] == ["IF", "NOT", "EXISTS"]:
+            raise errors.compilation("options OR REPLACE and IF NOT EXISTS exclude each other")
 
 
 def run(

@@ -40,6 +40,10 @@ def create_sequence(statement: Statement) -> Result:
             step = reader.integer()
         elif not (reader.accept("ORDER") or reader.accept("NOORDER") or reader.accept(",")):
             comment = _comment_option(reader)
+    if step == 0:
+        raise errors.error(
+            1008, "22023", "SQL compilation error:\ninvalid value [0] for parameter 'INCREMENT'"
+        )
     with session.storage.naming(name):
         there = claim(session, Sequences(), name, replace=modifiers.replace, lenient=lenient)
         if there is not None:

@@ -301,6 +301,30 @@ def check_definitions(tree: exp.Expr) -> None:
             raise _unexpected(name, name.name)
         if column.kind is not None and column.kind.this == exp.DType.DECIMAL:
             check_precision(column.kind)
+        if column.kind is not None and column.kind.this in _LONGEST:
+            check_length(column.kind)
+
+
+# The most characters of a VARCHAR and bytes of a BINARY.
+_LONGEST = {
+    **dict.fromkeys((exp.DType.VARCHAR, exp.DType.TEXT, exp.DType.CHAR, exp.DType.NCHAR), 134_217_728),
+    **dict.fromkeys((exp.DType.NVARCHAR,), 134_217_728),
+    **dict.fromkeys((exp.DType.BINARY, exp.DType.VARBINARY), 67_108_864),
+}
+
+
+def check_length(type_: exp.DataType) -> None:
+    """Refuse ``VARCHAR(0)`` and a length beyond the limit of the type.
+
+    https://docs.snowflake.com/en/sql-reference/data-types-text
+
+    Raises:
+        ProgrammingError: the length is invalid.
+    """
+    for parameter in type_.expressions:
+        most = _LONGEST[type_.this]
+        if parameter.name.isdigit() and not 1 <= int(parameter.name) <= most:
+            raise errors.syntax(f"invalid length '{parameter.name}' of a {type_.this.value}: 1 to {most}.")
 
 
 def check_precision(type_: exp.DataType) -> None:
