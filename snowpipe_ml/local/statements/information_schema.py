@@ -48,8 +48,10 @@ def _query(session: Session, text: str, parameters: list[object]) -> Table:
     return select(session, text.format(*literals))
 
 
-_NONE = ("SELF_REFERENCING_COLUMN_NAME", "REFERENCE_GENERATION", "USER_DEFINED_TYPE_CATALOG")
-_NONE += ("USER_DEFINED_TYPE_SCHEMA", "USER_DEFINED_TYPE_NAME", "COMMIT_ACTION")
+_NONE = (
+    *("SELF_REFERENCING_COLUMN_NAME", "REFERENCE_GENERATION", "USER_DEFINED_TYPE_CATALOG"),
+    *("USER_DEFINED_TYPE_SCHEMA", "USER_DEFINED_TYPE_NAME", "COMMIT_ACTION"),
+)
 # Columns that Snowflake has and that are not known here.
 UNSERVED = {
     "TABLES": frozenset({"BYTES", "LAST_ALTERED", "LAST_DDL", "LAST_DDL_BY"}),

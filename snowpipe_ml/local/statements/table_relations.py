@@ -26,7 +26,7 @@ def _information_schema(table: exp.Table, compiler: Compiler) -> None:
     columns, data = view(session, database, name)
     select = table.parent_select
     for column in select.find_all(exp.Column) if select is not None else ():
-        if column.name.upper() in UNSERVED.get(name, ()) - {column.name for column in columns}:
+        if column.name.upper() in UNSERVED.get(name, ()):
             raise errors.UnsupportedError(f"the column {column.name.upper()} of INFORMATION_SCHEMA.{name}")
     replace_relation(table, arrow_relation(compiler, columns, data))
 

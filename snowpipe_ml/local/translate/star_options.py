@@ -29,7 +29,7 @@ def expand_stars(tree: exp.Expr, session: Session) -> None:
         if not isinstance(select, exp.Select) or item.arg_key != "expressions" or not _needs_columns(star):
             continue
         expanded = _expanded(star, _columns(select, item, session))
-        listed = []
+        listed: list[exp.Expr] = []
         for output in select.expressions:
             listed += expanded if output is item else [output]
         select.set("expressions", listed)
