@@ -75,6 +75,15 @@ def remove(session: Session, privilege: str, word: str, name: str, grantee: str,
     )
 
 
+def own(session: Session, word: str, name: str, role: str) -> None:
+    """Make a role the only owner of an object."""
+    session.duck.execute(
+        f"DELETE FROM {GRANTS} WHERE privilege = 'OWNERSHIP' AND granted_on = ? AND split_part(name, '(', 1) = ?",
+        [word, name],
+    )
+    add(session, "OWNERSHIP", word, name, role)
+
+
 def forget(session: Session, word: str, name: Name | tuple[str, ...], arguments: str = "") -> None:
     """Drop the privileges on an object that is gone."""
     key = [word, ".".join(name) + arguments]

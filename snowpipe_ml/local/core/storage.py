@@ -110,7 +110,8 @@ class Storage:
     def __init__(self, path: Path | None, host: Callable[[Storage], Host] | None = None) -> None:
         self._temporary = path is None
         self.function_memory: int | None = None
-        self.needs_warehouse = False
+        # Whether warehouses and privileges are required, as on an account.
+        self.strict = False
         # The instant that CURRENT_TIMESTAMP and the like return, for tests; None for the real time.
         self.fixed_time: datetime | None = None
         self._host: Host | None = None

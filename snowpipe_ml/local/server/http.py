@@ -32,6 +32,7 @@ from snowpipe_ml.local.server import answers, wire
 from snowpipe_ml.local.server.logins import Logins
 from snowpipe_ml.local.server.scheduler import Scheduler
 from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSession
+from snowpipe_ml.local.statements.access import ADMINISTRATOR
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 from snowpipe_ml.local.statements.users import public_keys
 
@@ -100,7 +101,7 @@ class WarehouseServer:
             raise errors.WarehouseLockedError(path, name)
         self._holder = holder
         self._parameters: Options = dict(ODD_PARAMETERS) if strict else {}
-        holder.storage.needs_warehouse = strict
+        holder.storage.strict = strict
         self.logins = Logins(token, partial(public_keys, holder.session), second_factor)
         try:
             self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -182,6 +183,8 @@ class WarehouseServer:
         except Error as raised:
             opened.close()
             return answers.failed(f"{raised.errno or 0:06d}", str(raised.msg), raised.sqlstate)
+        if self._holder.storage.strict:  # the first user of an account is an administrator
+            opened.session.role = (query.get("roleName") or ADMINISTRATOR).upper()
         if query.get("warehouse"):
             opened.session.warehouse = query["warehouse"].upper()
         token = secrets.token_urlsafe(32)

@@ -18,7 +18,7 @@ def check_warehouse(session: Session, text: str) -> None:
     Raises:
         ProgrammingError: the statement needs a warehouse, and the session has none.
     """
-    if session.warehouse is not None or not session.storage.needs_warehouse:
+    if session.warehouse is not None or not session.storage.strict:
         return
     words = [token.upper for token in Reader(text).tokens if token.kind == "word"]
     first = words[0] if words else ""

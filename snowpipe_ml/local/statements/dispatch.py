@@ -53,6 +53,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     views,
 )
 from snowpipe_ml.local.statements import session as session_statements  # noqa: F401
+from snowpipe_ml.local.statements.access import check_access, record_owner
 from snowpipe_ml.local.statements.base import BINDING, DESCRIPTIONS, STATEMENTS, Handler, Statement
 from snowpipe_ml.local.statements.compute import check_warehouse
 from snowpipe_ml.local.statements.documented import unserved
@@ -136,6 +137,7 @@ def run(
         ProgrammingError: the statement failed, as it would on Snowflake.
     """
     check_warehouse(session, text)
+    check_access(session, text)
     first = FIRST_WORD.match(text)
     if first and first.group(1).upper() in ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES"):
         return run_query(session, text, params, query_id)
@@ -158,7 +160,9 @@ def run(
 
     statement = Statement(session, text, reader, query_id, file_stream, run_inner, params=params)
     try:
-        return handler(statement)
+        result = handler(statement)
+        record_owner(session, text)
+        return result
     finally:
         if not _leaves_objects(reader):
             session.storage.catalog_version += 1
@@ -217,6 +221,7 @@ def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:
 
 def describe(session: Session, text: str, params: Params = None) -> list[Column]:
     """Return the columns of a statement's result without running it."""
+    check_access(session, text)
     reader = Reader(text)
     handler = _find(reader) if not reader.done else None
     if handler is None:
@@ -232,6 +237,7 @@ def describe(session: Session, text: str, params: Params = None) -> list[Column]
 
 def insert_many(session: Session, text: str, rows: Sequence[Sequence[object]], query_id: str) -> Result:
     """Run a statement with placeholders for many rows: an INSERT at once, any other row by row."""
+    check_access(session, text)
     result = insert_bound_rows(session, text, rows)
     if result is not None:
         return result

@@ -15,7 +15,7 @@ from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.python.definition import read_signature
-from snowpipe_ml.local.statements import users
+from snowpipe_ml.local.statements import access, users
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
 from snowpipe_ml.local.syntax.reader import Reader
@@ -139,7 +139,10 @@ def grant(statement: Statement) -> Result:
     reader.end()
     for kind, name in targets:
         for privilege in privileges:
-            if granting or only_option:
+            access.check_grant(session, privilege, kind.removeprefix(grants.FUTURE), name)
+            if granting and privilege == "OWNERSHIP":
+                grants.own(session, kind, name, role)
+            elif granting or only_option:
                 grants.add(session, privilege, kind, name, role, option=option, to=to)
             else:
                 grants.remove(session, privilege, kind, name, role, to=to)
