@@ -87,6 +87,7 @@ def account(folder: Path, **options: Any) -> Iterator[Account]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     connection = Connection(server._holder.storage, "DEMO", "PUBLIC", shared=True)
+    connection.session.role = "ACCOUNTADMIN"
     try:
         yield Account(folder, server, connection)
     finally:
