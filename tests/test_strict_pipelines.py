@@ -24,6 +24,8 @@ pytestmark = pytest.mark.stress
 def prepared(served: Account, name: str, folder: str, target: str) -> Path:
     """Copy a pipeline, with settings of its target ``prod``, and run the script of ``doctor --offline``."""
     shutil.copytree(ROOT / "pipelines" / folder, served.folder / folder)
+    for lock in (ROOT / "pipelines").glob(name.replace(".yaml", ".lock.yaml")):
+        shutil.copy(lock, served.folder)
     text = (ROOT / "pipelines" / name).read_text()
     head, mark, tail = text.partition("  prod:\n    type: snowflake\n")
     assert mark
@@ -82,10 +84,9 @@ def test_citibike_from_nothing_again_and_a_month_later(tmp_path: Path) -> None:
         assert served.ask("SELECT MAX(DATE)::VARCHAR FROM CITIBIKE.ML.FEATURES") == [("2021-04-30",)]
 
 
-def test_insurance_from_nothing_again_and_with_more_rows(tmp_path: Path) -> None:
+def test_insurance_from_nothing_and_again(tmp_path: Path) -> None:
     with account(tmp_path, strict=True) as served:
         spec = prepared(served, "insurance_autogluon.yaml", "insurance", "role: insurance_runner")
-        shutil.copy(ROOT / "pipelines" / "insurance_autogluon.lock.yaml", served.folder)
         variables: dict[str, object] = {"time_limit": 20}
         assert "failed" not in run(served, spec, variables).values()
         assert set(run(served, spec, variables).values()) <= {"reused"}

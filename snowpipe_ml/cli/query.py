@@ -85,7 +85,7 @@ def _connector_error() -> type[Exception]:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Require a warehouse for queries and DML, and give sessions odd parameters (AUTOCOMMIT, formats, time zone).",
+    help="Be as strict as an account: require warehouses and privileges, and give sessions odd parameters.",
 )
 def serve(
     spec: Path, target: str | None, variables: dict[str, object], port: int, tasks: bool, strict: bool

@@ -17,6 +17,7 @@ from snowpipe_ml.steps.declared.objects import RoleStep, SourceStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.models.automl import TrainAutoml
 
+TASKS = "export tasks"
 ACCOUNT, DATABASE, SCHEMA, DATABASE_ROLE = "ACCOUNT", "DATABASE", "SCHEMA", "DATABASE ROLE"
 PYPI = QualifiedName.of("SNOWFLAKE", "SNOWPARK", "PYPI_SHARED_REPOSITORY")
 PYPI_ROLE = QualifiedName.of("SNOWFLAKE", "PYPI_REPOSITORY_USER")
@@ -59,6 +60,11 @@ class Need:
     why: tuple[str, ...] = ()
     creates: tuple[Identifier, ...] = field(default=(), compare=False)
     option: bool = False
+
+    @property
+    def only_for_tasks(self) -> bool:
+        """Whether only ``export tasks`` needs it, and no run that is started elsewhere."""
+        return self.why == (TASKS,)
 
     @property
     def text(self) -> str:
@@ -151,12 +157,34 @@ def needs(spec: Spec, graph: Graph, ctx: PlanContext) -> list[Need]:
     for name, packages in ctx.packages.items():
         if packages.artifact_repository == PYPI:
             found.add("USAGE", DATABASE_ROLE, PYPI_ROLE, f"packages.{name}")
+    _scheduled(found, spec)
     order = (ACCOUNT, DATABASE_ROLE, "WAREHOUSE", "INTEGRATION", DATABASE, SCHEMA)
     listed = [
         Need(*key, tuple(reasons), tuple(objects), key in found.granted)
         for key, (reasons, objects) in found.found.items()
     ]
     return sorted(listed, key=lambda n: (order.index(n.kind) if n.kind in order else 9, str(n.name)))
+
+
+def _scheduled(found: _Collector, spec: Spec) -> None:
+    """Add what the tasks of a scheduled pipeline need.
+
+    https://docs.snowflake.com/en/user-guide/tasks-intro#task-creation-workflow
+    """
+    schedule = spec.pipeline.schedule
+    if schedule is None:
+        return
+    found.add("EXECUTE TASK", ACCOUNT, None, TASKS)
+    if schedule.warehouse is None:  # steps without a warehouse are serverless tasks
+        found.add("EXECUTE MANAGED TASK", ACCOUNT, None, TASKS)
+    elif not _declares(spec, schedule.warehouse):
+        found.add("USAGE", "WAREHOUSE", QualifiedName((schedule.warehouse,)), TASKS)
+    for privilege in ("CREATE TASK", "CREATE PROCEDURE", "CREATE STAGE"):
+        found.create(privilege, QualifiedName.of("T"), TASKS)
+    for integration in schedule.external_access:
+        found.add("USAGE", "INTEGRATION", QualifiedName((integration,)), TASKS)
+    if schedule.artifact_repository == PYPI:
+        found.add("USAGE", DATABASE_ROLE, PYPI_ROLE, TASKS)
 
 
 def _declares(spec: Spec, warehouse: Identifier) -> bool:

@@ -14,8 +14,8 @@ from snowpipe_ml.spec.loader import Spec
 def warnings_of(spec: Spec, graph: Graph, ctx: PlanContext, connection: Connection) -> list[str]:
     """Return a warning for each privilege that a run would need and its role lacks, with the GRANT that gives it.
 
-    SHOW GRANTS is sent for the role and for each role that it inherits. The embedded warehouse stores privileges,
-    and does not enforce them, so it is not asked.
+    SHOW GRANTS is sent for the role and for each role that it inherits. The embedded warehouse enforces
+    no privileges in a run, so it is not asked.
 
     Args:
         spec: the spec, for the target.
@@ -30,7 +30,7 @@ def warnings_of(spec: Spec, graph: Graph, ctx: PlanContext, connection: Connecti
         return [
             f"{lacking_text(facts, need, why)}: {need.grant(facts.account.role)};"
             for need in facts.needs
-            if (why := lacking(facts, need)) is not None
+            if not need.only_for_tasks and (why := lacking(facts, need)) is not None
         ]
     except RefusedError as error:
         return [f"the privileges of the role could not be compared with what the spec needs: {error}"]

@@ -121,7 +121,8 @@ def _privileges(name: str, wanted: Callable[[Need], bool], what: str) -> None:
         found = [need for need in facts.needs if wanted(need)]
         missing = [(need, why) for need in found if (why := lacking(facts, need)) is not None]
         for need, why in missing:
-            yield problem(lacking_text(facts, need, why), f"{need.grant(facts.account.role)};")
+            told = warning if need.only_for_tasks else problem
+            yield told(lacking_text(facts, need, why), f"{need.grant(facts.account.role)};")
         if not missing:
             yield ok(
                 f"{len(found)} privileges on {what} are there" if found else f"none on {what} are needed"

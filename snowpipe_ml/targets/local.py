@@ -112,7 +112,7 @@ def serve(
         schema: the schema of such clients.
         port: the port on 127.0.0.1; any free one if 0.
         tasks: run the tasks of the warehouse by their schedules.
-        strict: require warehouses, and give sessions odd parameters.
+        strict: require warehouses and privileges, and give sessions odd parameters.
 
     Raises:
         TargetError: the port is in use.

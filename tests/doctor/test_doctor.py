@@ -1,6 +1,6 @@
 """The doctor finds what is missing on an account, by name and with what mends it.
 
-The embedded warehouse stands for the account: it stores privileges, and does not enforce them.
+The embedded warehouse stands for the account. It stores privileges, and enforces them only when it is strict.
 """
 
 from __future__ import annotations
@@ -233,6 +233,34 @@ def test_what_is_taken_away_is_found_with_what_mends_it(what: str, account: Any,
         assert len(found[check]) == 1
         _run(account, *split(found[check][0].remedy))
         assert _problems(diagnose(_pipeline(tmp_path), "prod", account)) == {}
+
+
+def test_each_privilege_of_the_list_is_named_when_it_is_missing(account: Any, tmp_path: Path) -> None:
+    scheduled = "default_target: prod\nschedule: {cron: '0 6 * * *'}\n"
+    pipeline = _pipeline(tmp_path, **{"default_target: prod\n": scheduled})
+    listed = privileges(pipeline, "prod")
+    tasks = {need.text for need in listed.needs if need.only_for_tasks}
+    assert tasks == {
+        "EXECUTE TASK on the account",
+        "EXECUTE MANAGED TASK on the account",
+        "CREATE TASK on schema DEMO.ML",
+        "CREATE PROCEDURE on schema DEMO.ML",
+    }
+    for need in listed.needs:
+        _run(account, str(need.grant(listed.role)))
+    for need in listed.needs:
+        grant = str(need.grant(listed.role))
+        revoke = (
+            grant.removesuffix(" WITH GRANT OPTION")
+            .replace("GRANT ", "REVOKE ", 1)
+            .replace(" TO ROLE ", " FROM ROLE ")
+        )
+        _run(account, revoke)
+        found = diagnose(pipeline, "prod", account)
+        named = [finding for finding in found if grant in finding.remedy]
+        wanted = Status.WARNING if need.only_for_tasks else Status.PROBLEM
+        assert wanted in {finding.status for finding in named}, need.text
+        _run(account, grant)
 
 
 def test_results_that_are_cut_off(account: Any, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from snowpipe_ml import Pipeline
+from snowpipe_ml.doctor.script import privileges
 from tests.accounts import TARGET, account
 
 SPEC = f"""\
@@ -47,3 +49,32 @@ def test_a_connection_without_a_warehouse_is_told_to_name_one(tmp_path: Path) ->
         done = served.command("run", "spec.yaml")
         assert done.returncode == 3, done.stdout + done.stderr
         assert "set `warehouse` under targets.prod" in done.stderr
+
+
+def test_a_role_needs_the_privileges_that_the_doctor_lists(tmp_path: Path) -> None:
+    with account(tmp_path, strict=True) as served:
+        spec = tmp_path / "spec.yaml"
+        (tmp_path / "days").mkdir()
+        (tmp_path / "days" / "2021-01.csv").write_text("DAY,N\n2021-01-02,1\n")
+        spec.write_text(
+            SPEC.replace("database: DEMO}", "database: OWN, schema: ML, role: runner, warehouse: run_wh}")
+        )
+        for statement in privileges(Pipeline.from_yaml(spec), "prod").script:
+            served.ask(str(statement))
+        for privilege, message in (
+            ("CREATE WAREHOUSE ON ACCOUNT", "Insufficient privileges to operate on account 'LOCAL'"),
+            ("CREATE FILE FORMAT ON SCHEMA OWN.ML", "Insufficient privileges to operate on schema 'ML'"),
+            ("USAGE ON SCHEMA OWN.ML", "OWN.ML"),
+        ):
+            served.ask(f"REVOKE {privilege} FROM ROLE RUNNER")
+            failed = served.command("run", spec, "--no-report")
+            assert failed.returncode != 0
+            assert message in failed.stdout + failed.stderr, failed.stdout + failed.stderr
+            told = served.command("doctor", spec, "--target", "prod")
+            assert told.returncode == 1
+            assert f"GRANT {privilege} TO ROLE RUNNER" in told.stdout
+            served.ask(f"GRANT {privilege} TO ROLE RUNNER")
+        done = served.command("run", spec, "--no-report")
+        assert done.returncode == 0, done.stdout + done.stderr
+        owned = served.ask("SHOW GRANTS TO ROLE RUNNER")
+        assert ("OWNERSHIP", "TABLE", "OWN.ML.SUMS") in {tuple(row[1:4]) for row in owned}

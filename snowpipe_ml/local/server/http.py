@@ -65,8 +65,8 @@ class WarehouseServer:
         database: the database of clients that do not name one.
         schema: the schema of such clients.
         detached_after: seconds after which a client that sends no requests counts as gone.
-        strict: whether queries and DML need a warehouse, and sessions have the odd parameters of ODD_PARAMETERS
-            unless they set others.
+        strict: whether queries and DML need a warehouse, each statement needs its privileges, and sessions have the
+            odd parameters of ODD_PARAMETERS unless they set others. A login without a role has ACCOUNTADMIN.
         second_factor: confirms a login by password; see :class:`snowpipe_ml.local.server.logins.Logins`.
         tasks: run the tasks of the warehouse by their schedules and streams.
 

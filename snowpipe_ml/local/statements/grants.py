@@ -1,4 +1,4 @@
-"""Roles and grants: they are stored, but not enforced."""
+"""Roles and grants: they are stored, and enforced where the warehouse is served strictly."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ _ACCOUNT_NAME = "LOCAL"  # as CURRENT_ACCOUNT() returns it
 SYSTEM_ROLES = ("ACCOUNTADMIN", "ORGADMIN", "PUBLIC", "SECURITYADMIN", "SYSADMIN", "USERADMIN")
 
 
-def _say_not_enforced() -> None:
+def _say_not_enforced(session: Session) -> None:
     global _not_enforced
-    if not _not_enforced:
+    if not _not_enforced and not session.storage.strict:
         _not_enforced = True
-        log.warning("the embedded warehouse stores and shows roles and grants, but does not enforce them")
+        log.warning(
+            "the embedded warehouse stores and shows roles and grants, but enforces them only when served with --strict"
+        )
 
 
 def check_role(session: Session, name: str) -> None:
@@ -47,9 +49,9 @@ def check_role(session: Session, name: str) -> None:
 
 @command("CREATE ROLE")
 def create_role(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] ROLE [IF NOT EXISTS] name [COMMENT = 'x']``: stored, not enforced."""
-    _say_not_enforced()
+    """``CREATE [OR REPLACE] ROLE [IF NOT EXISTS] name [COMMENT = 'x']``."""
     session, reader = statement.session, statement.reader
+    _say_not_enforced(session)
     modifiers = Modifiers(reader)
     reader.expect("ROLE")
     lenient = if_not_exists(reader)
@@ -98,12 +100,12 @@ def drop_role(statement: Statement) -> Result:
 
 @command("GRANT", "REVOKE")
 def grant(statement: Statement) -> Result:
-    """``GRANT privileges ON kind name | [DATABASE] ROLE name TO [ROLE] role`` and REVOKE ... FROM: stored, not enforced.
+    """``GRANT privileges ON kind name | [DATABASE] ROLE name TO [ROLE] role`` and REVOKE ... FROM.
 
     ``ON ALL kinds IN SCHEMA s`` is for each existing object; ``ON FUTURE kinds IN SCHEMA s`` for those created later.
     """
-    _say_not_enforced()
     session, reader = statement.session, statement.reader
+    _say_not_enforced(session)
     session.commit_open()
     granting = reader.next().upper == "GRANT"
     only_option = not granting and reader.accept("GRANT", "OPTION", "FOR")
