@@ -64,7 +64,7 @@ def test_a_role_needs_the_privileges_that_the_doctor_lists(tmp_path: Path) -> No
         for privilege, message in (
             ("CREATE WAREHOUSE ON ACCOUNT", "Insufficient privileges to operate on account 'LOCAL'"),
             ("CREATE FILE FORMAT ON SCHEMA OWN.ML", "Insufficient privileges to operate on schema 'ML'"),
-            ("USAGE ON SCHEMA OWN.ML", "OWN.ML"),
+            ("USAGE ON DATABASE OWN", "cannot work in OWN.ML"),
         ):
             served.ask(f"REVOKE {privilege} FROM ROLE RUNNER")
             failed = served.command("run", spec, "--no-report")

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.statements.access_needs import ACCOUNT, Required, created, required
+from snowpipe_ml.local.statements.access_needs import ACCOUNT, created, required
+from snowpipe_ml.local.statements.access_tables import Required
 from snowpipe_ml.local.syntax.reader import Reader
 
 ADMINISTRATOR = "ACCOUNTADMIN"

@@ -6,33 +6,15 @@ https://docs.snowflake.com/en/user-guide/security-access-control-privileges
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from snowflake.connector.errors import Error
-from sqlglot import exp
 
 from snowpipe_ml.local.catalog.kinds import KINDS
-from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.core.names import CATALOG
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.syntax.parsing import parse
+from snowpipe_ml.local.statements.access_tables import Required, on_existing, query, select, write
 from snowpipe_ml.local.syntax.reader import Reader, unquote
 
 ACCOUNT = "ACCOUNT"
-
-
-class Required(NamedTuple):
-    """Privileges on an object, of which a statement needs one.
-
-    Attributes:
-        privileges: the privileges, any of which will do; none for any privilege at all. Ownership always will do.
-        kind: the kind of object.
-        name: its qualified name; none for the account.
-    """
-
-    privileges: tuple[str, ...]
-    kind: str
-    name: tuple[str, ...] = ()
 
 
 # What CREATE needs on the account; objects of the other kinds belong to a schema.
@@ -144,7 +126,7 @@ def _create(session: Session, reader: Reader) -> Iterator[Required]:
     else:
         yield Required((f"CREATE {kind}",), "SCHEMA", name[:2])
         if "REPLACE" in {token.upper for token in reader.tokens[:4]}:
-            yield from _on_existing(session, ("OWNERSHIP",), kind, name)
+            yield from on_existing(session, ("OWNERSHIP",), kind, name)
     yield from _tags(session, reader)
     if kind == "TASK":
         yield from _runs_task(session, reader)
@@ -153,13 +135,13 @@ def _create(session: Session, reader: Reader) -> Iterator[Required]:
     if kind in ("TABLE", "VIEW"):
         for word in ("CLONE", "LIKE"):
             if _skip_to(reader, word):
-                yield from _on_existing(session, ("SELECT",), "TABLE", session.resolve(reader.name()))
+                yield from on_existing(session, ("SELECT",), "TABLE", session.resolve(reader.name()))
                 return
-        yield from _query(session, _after_as(reader))
+        yield from query(session, _after_as(reader))
     elif kind == "STREAM" and _skip_to(reader, "ON"):
         source = _kind(reader)
         privilege = "READ" if source == "STAGE" else "SELECT"
-        yield from _on_existing(session, (privilege,), source, session.resolve(reader.name()))
+        yield from on_existing(session, (privilege,), source, session.resolve(reader.name()))
 
 
 def _runs_task(session: Session, reader: Reader) -> Iterator[Required]:
@@ -171,7 +153,7 @@ def _runs_task(session: Session, reader: Reader) -> Iterator[Required]:
 
 
 def _tags(session: Session, reader: Reader) -> Iterator[Required]:
-    """What WITH TAG (name = ...) and SET TAG name = ... need."""
+    """Yield what WITH TAG (name = ...) and SET TAG name = ... need."""
     words = [token.upper for token in reader.tokens]
     for place, word in enumerate(words[:-1]):
         if word == "TAG" and place > 0 and words[place - 1] in ("WITH", "SET"):
@@ -201,116 +183,29 @@ def _after_as(reader: Reader) -> str:
     return ""
 
 
-def _on_existing(
-    session: Session, privileges: tuple[str, ...], kind: str, name: tuple[str, ...]
-) -> Iterator[Required]:
-    """What a statement needs on an object, if that exists and does not belong to the session alone."""
-    if kind in ("TABLE", "VIEW") and len(name) == 3:
-        whole = (name[0], name[1], name[2])
-        if session.storage.owners.get(whole) == session.session_id or name[1] in (
-            "INFORMATION_SCHEMA",
-            CATALOG,
-        ):
-            return
-        there = existing_kind(session, whole)
-        if there is None and KINDS["STREAM"].exists(session, whole):
-            there = "STREAM"
-        if there is not None:
-            yield Required(privileges, there, name)
-    elif kind in KINDS:
-        if name[0] in session.storage.databases() and KINDS[kind].exists(
-            session, (name[0], name[1], name[2])
-        ):
-            yield Required(privileges, kind, name)
-    else:
-        yield Required(privileges, kind, name)
-
-
-def _select(session: Session, reader: Reader) -> Iterator[Required]:
-    yield from _query(session, reader.text)
-
-
-def _query(session: Session, text: str) -> Iterator[Required]:
-    """SELECT on the tables and views of a query, and USAGE on its functions."""
-    if text:
-        yield from _reads(session, parse(text))
-
-
-def _reads(session: Session, tree: exp.Expr, written: exp.Expr | None = None) -> Iterator[Required]:
-    known = {cte.alias.upper() for cte in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        name = _name_of(table)
-        if table is written or not name or (len(name) == 1 and name[0] in known):
-            continue
-        yield from _on_existing(session, ("SELECT",), "TABLE", session.resolve(name))
-    for call in tree.find_all(exp.Anonymous):
-        name = session.resolve((str(call.this).upper(),))
-        if not isinstance(call.parent, exp.Dot) and KINDS["FUNCTION"].exists(session, name):
-            yield Required(("USAGE",), "FUNCTION", name)
-
-
-def _name_of(table: exp.Expr) -> tuple[str, ...]:
-    """Return the parts of the name of a table in a tree; nothing for a function, a stage or a VALUES."""
-    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-        return ()
-    parts = [
-        part for part in (table.args.get("catalog"), table.args.get("db"), table.this) if part is not None
-    ]
-    if any(not isinstance(part, exp.Identifier) or part.name.startswith("@") for part in parts):
-        return ()
-    return tuple(part.name if part.args.get("quoted") else part.name.upper() for part in parts)
-
-
-def _write(session: Session, reader: Reader) -> Iterator[Required]:
-    """What INSERT, UPDATE, DELETE and MERGE need on the table that they change, and on those that they read."""
-    tree = parse(reader.text)
-    target: exp.Expr = tree.this
-    if isinstance(target, exp.Schema):
-        target = target.this
-    privileges: list[str] = []
-    match tree:
-        case exp.Insert():
-            privileges = ["INSERT", *(["DELETE"] if tree.args.get("overwrite") else [])]
-        case exp.Update():
-            privileges = ["UPDATE"]
-        case exp.Delete():
-            privileges = ["DELETE"]
-        case exp.Merge():
-            actions = [when.args.get("then") for when in tree.find_all(exp.When)]
-            kinds = ((exp.Insert, "INSERT"), (exp.Update, "UPDATE"))
-            privileges = [word for of, word in kinds if any(isinstance(then, of) for then in actions)]
-            deletes = any(isinstance(then, exp.Var) and then.name.upper() == "DELETE" for then in actions)
-            privileges += [*(["DELETE"] if deletes else []), "SELECT"]
-    name = _name_of(target)
-    if name:
-        for privilege in privileges:
-            yield from _on_existing(session, (privilege,), "TABLE", session.resolve(name))
-    yield from _reads(session, tree, target)
-
-
 def _truncate(session: Session, reader: Reader) -> Iterator[Required]:
     reader.next()
     reader.accept("TABLE")
     reader.accept("IF", "EXISTS")
-    yield from _on_existing(session, ("TRUNCATE", "DELETE"), "TABLE", session.resolve(reader.name()))
+    yield from on_existing(session, ("TRUNCATE", "DELETE"), "TABLE", session.resolve(reader.name()))
 
 
 def _copy(session: Session, reader: Reader) -> Iterator[Required]:
     reader.expect("COPY", "INTO")
     if reader.peek().kind in ("word", "quoted"):
-        yield from _on_existing(session, ("INSERT",), "TABLE", session.resolve(reader.name()))
+        yield from on_existing(session, ("INSERT",), "TABLE", session.resolve(reader.name()))
     elif _skip_to(reader, "FROM"):
         if reader.peek().kind in ("word", "quoted"):
-            yield from _on_existing(session, ("SELECT",), "TABLE", session.resolve(reader.name()))
+            yield from on_existing(session, ("SELECT",), "TABLE", session.resolve(reader.name()))
         elif reader.accept("("):
-            yield from _query(
+            yield from query(
                 session, reader.text[reader.peek().start :].rpartition(")")[0].partition(") FILE_FORMAT")[0]
             )
     formats = Reader(reader.text)
     for place, token in enumerate(formats.tokens):
         if token.upper == "FORMAT_NAME":
             formats.index = place + 2
-            yield from _on_existing(session, ("USAGE",), "FILE FORMAT", session.resolve(formats.name()))
+            yield from on_existing(session, ("USAGE",), "FILE FORMAT", session.resolve(formats.name()))
 
 
 def _alter(session: Session, reader: Reader) -> Iterator[Required]:
@@ -328,7 +223,7 @@ def _alter(session: Session, reader: Reader) -> Iterator[Required]:
         privileges = ("OPERATE",) if words & {"SUSPEND", "RESUME", "ABORT"} else ("MODIFY",)
     elif kind == "TASK" and words & {"SUSPEND", "RESUME"}:
         privileges = ("OPERATE",)
-    yield from _on_existing(session, privileges, kind, name)
+    yield from on_existing(session, privileges, kind, name)
     if kind == "TASK" and "RESUME" in words:
         yield Required(("EXECUTE TASK",), ACCOUNT)
     yield from _tags(session, reader)
@@ -338,7 +233,7 @@ def _drop(session: Session, reader: Reader) -> Iterator[Required]:
     reader.next()
     kind = _kind(reader)
     reader.accept("IF", "EXISTS")
-    yield from _on_existing(session, ("OWNERSHIP",), kind, _named(session, reader, kind))
+    yield from on_existing(session, ("OWNERSHIP",), kind, _named(session, reader, kind))
 
 
 def _comment(session: Session, reader: Reader) -> Iterator[Required]:
@@ -349,14 +244,14 @@ def _comment(session: Session, reader: Reader) -> Iterator[Required]:
     kind = "TABLE" if column else _kind(reader)
     name = reader.name()[:-1] if column else reader.name()
     whole = name if kind in _OUTSIDE else session.resolve(name)
-    yield from _on_existing(session, ("OWNERSHIP",), kind, whole)
+    yield from on_existing(session, ("OWNERSHIP",), kind, whole)
 
 
 def _describe(session: Session, reader: Reader) -> Iterator[Required]:
     reader.next()
     kind = _kind(reader)
     if kind in KINDS:
-        yield from _on_existing(session, (), kind, _named(session, reader, kind))
+        yield from on_existing(session, (), kind, _named(session, reader, kind))
 
 
 def _use(session: Session, reader: Reader) -> Iterator[Required]:
@@ -386,20 +281,17 @@ def _call(session: Session, reader: Reader) -> Iterator[Required]:
 def _execute(session: Session, reader: Reader) -> Iterator[Required]:
     reader.next()
     if reader.accept("TASK"):
-        yield from _on_existing(session, ("OPERATE",), "TASK", session.resolve(reader.name()))
+        yield from on_existing(session, ("OPERATE",), "TASK", session.resolve(reader.name()))
 
 
 def _staged(session: Session, reader: Reader, first: str) -> Iterator[Required]:
-    """READ or WRITE on the stages that a statement names."""
+    """Yield READ or WRITE on the stages that a statement names."""
     if first not in _ON_STAGES and first not in _READS_STAGES:
         return
     unloads = first == "COPY" and reader.peek(2).kind not in ("word", "quoted")
-    body = None
     for place, token in enumerate(reader.tokens):
         text = unquote(token.text) if token.kind == "string" else token.text
         if token.kind not in ("string", "stage") or not text.startswith("@") or text[1:2] in ("", "~", "%"):
-            continue
-        if body is not None:
             continue
         written = unloads and place == 2
         privilege = "WRITE" if written else _ON_STAGES.get(first, "READ")
@@ -415,19 +307,19 @@ _STATEMENTS: Mapping[str, Callable[[Session, Reader], Iterator[Required]]] = {
     "COMMENT": _comment,
     "COPY": _copy,
     "CREATE": _create,
-    "DELETE": _write,
+    "DELETE": write,
     "DESC": _describe,
     "DESCRIBE": _describe,
     "DROP": _drop,
     "EXECUTE": _execute,
-    "INSERT": _write,
-    "MERGE": _write,
-    "SELECT": _select,
+    "INSERT": write,
+    "MERGE": write,
+    "SELECT": select,
     "TRUNCATE": _truncate,
     "UNDROP": _drop,
-    "UPDATE": _write,
+    "UPDATE": write,
     "USE": _use,
-    "VALUES": _select,
-    "WITH": _select,
+    "VALUES": select,
+    "WITH": select,
 }
-"""What a statement needs, by its first word. SHOW needs nothing: it shows what the role may see."""
+"""The needs of statements by their first word. SHOW needs nothing: it shows what the role may see."""
