@@ -77,6 +77,7 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 @click.option("--time", help="With --csv: the column with the time of a row.")
 @click.option("--series", multiple=True, help="With --csv: a column that identifies a series; repeatable.")
 @click.option("--value", help="With --csv: the column to forecast.")
+@click.option("--notebook", is_flag=True, help="Write a notebook that explores the series, too.")
 def init(
     directory: Path,
     template: str | None,
@@ -84,18 +85,19 @@ def init(
     time: str | None,
     series: tuple[str, ...],
     value: str | None,
+    notebook: bool,
 ) -> None:
     """Create a pipeline in DIRECTORY: copy a template, or write a spec for a CSV file."""
     if csv_file is None:
         if time or series or value:
             raise UsageError("--time, --series and --value belong to --csv FILE")
-        files = scaffold.init(directory, template or "minimal")
+        files = scaffold.init(directory, template or "minimal", notebook=notebook)
     else:
         if template not in (None, scaffold.FORECAST):
             raise UsageError(f"--csv writes the template {scaffold.FORECAST}, not {template}")
         columns = recognize(csv_file, time=time, series=series, value=value)
         click.echo(f"{columns}\n")
-        files = scaffold.init_from_csv(directory, csv_file, columns)
+        files = scaffold.init_from_csv(directory, csv_file, columns, notebook=notebook)
     for path in files:
         click.echo(f"wrote {path}")
     click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from snowpipe_ml.cli.notebook import NAME as NOTEBOOK
+from snowpipe_ml.cli.notebook import notebook_of
 from snowpipe_ml.cli.own_csv import Columns, forecast_spec, recognize
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import step_types
@@ -27,33 +29,36 @@ _SCHEMA = "pipeline.schema.json"
 _SUFFIXES = (".yaml", ".py", ".sql", ".csv")
 
 
-def init(directory: Path, template: str) -> list[Path]:
+def init(directory: Path, template: str, *, notebook: bool = False) -> list[Path]:
     """Copy a template into a folder, with the JSON Schema with which editors check it.
 
     Args:
         directory: the folder; created if it does not exist.
         template: one of :data:`TEMPLATES`, or :data:`FORECAST`.
+        notebook: whether to write a notebook that explores the series, too.
 
     Returns:
         The files, the spec first.
 
     Raises:
-        UsageError: the template does not exist, or one of its files already exists; nothing is written then.
+        UsageError: the template does not exist, one of its files already exists, or it has no series to explore;
+            nothing is written then.
     """
     if template == FORECAST:
-        return _init_forecast_sample(directory)
+        return _write(directory, _forecast_sample(), notebook)
     if template not in TEMPLATES:
         raise UsageError(f"no template {template!r}; there are: {', '.join((*TEMPLATES, FORECAST))}")
-    return _write(directory, dict(_files(TEMPLATES[template])))
+    return _write(directory, dict(_files(TEMPLATES[template])), notebook)
 
 
-def init_from_csv(directory: Path, path: Path, columns: Columns) -> list[Path]:
+def init_from_csv(directory: Path, path: Path, columns: Columns, *, notebook: bool = False) -> list[Path]:
     """Write the spec that forecasts a CSV file, with the JSON Schema with which editors check it.
 
     Args:
         directory: the folder; created if it does not exist.
         path: the file; the spec refers to it by a relative path.
         columns: its columns, from :func:`snowpipe_ml.cli.own_csv.recognize`.
+        notebook: whether to write a notebook that explores the series, too.
 
     Returns:
         The files, the spec first.
@@ -63,19 +68,21 @@ def init_from_csv(directory: Path, path: Path, columns: Columns) -> list[Path]:
     """
     relative = Path(os.path.relpath(path.resolve(), directory.resolve())).as_posix()
     spec = forecast_spec(columns, relative, _pipeline_name(directory))
-    return _write(directory, {f"{FORECAST}.yaml": spec.encode()})
+    return _write(directory, {f"{FORECAST}.yaml": spec.encode()}, notebook)
 
 
-def _init_forecast_sample(directory: Path) -> list[Path]:
-    """Write the template ``forecast``: a sample of sales, and the spec that would be written for it."""
+def _forecast_sample() -> dict[str, bytes]:
+    """The template ``forecast``: a sample of sales, and the spec that would be written for it."""
     sample = resources.files("snowpipe_ml") / "pipelines" / FORECAST / "sales.csv"
     with resources.as_file(sample) as path:
         spec = forecast_spec(recognize(path), f"{FORECAST}/{path.name}", FORECAST)
-    files = {f"{FORECAST}.yaml": spec.encode(), f"{FORECAST}/{sample.name}": sample.read_bytes()}
-    return _write(directory, files)
+    return {f"{FORECAST}.yaml": spec.encode(), f"{FORECAST}/{sample.name}": sample.read_bytes()}
 
 
-def _write(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:
+def _write(directory: Path, contents: Mapping[str, bytes], notebook: bool) -> list[Path]:
+    if notebook:
+        spec, text = next(iter(contents.items()))
+        contents = {**contents, NOTEBOOK: notebook_of(spec, text.decode())}
     schema = json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
     files = {directory / name: data for name, data in contents.items()} | {
         directory / _SCHEMA: schema.encode()
