@@ -319,8 +319,8 @@ def _described(table: exp.Table, session: Session) -> list[tuple[str, str]]:
     if relation is None:
         return []
     types = [(column, str(kind_)) for column, kind_ in zip(relation.columns, relation.types, strict=True)]
-    if not any(type_ == "JSON" for _, type_ in types):
-        return types
+    if not any(type_ == "JSON" for _, type_ in types) or table.catalog not in session.storage.databases():
+        return types  # no VARIANTs, or a temporary table of a statement
     declared = {
         column.name: column.type
         for column in stored_columns(session, (table.catalog, table.db, table.name))
