@@ -195,6 +195,8 @@ class _Checker:
             return frozenset(given) or self._outputs(found[0].this)
         if table.name.startswith("@"):
             return None
+        if table.meta.get("resolved") and table.catalog == "temp":  # a relation of this statement
+            return frozenset(column for column, _ in column_types(table, self._session)) or None
         parts = tuple(part.name for part in table.parts)
         name = self._session.resolve(parts, self._tree.key.upper())
         resolved = exp.table_(name[2], db=name[1], catalog=name[0], quoted=True)
