@@ -237,7 +237,7 @@ def _united(relations: list[Relation], *, meeting: bool = False) -> Relation:
     return [
         (
             name,
-            replace(_either(facts), nullable=all(fact.nullable for fact in facts))
+            replace(_either(facts), nullable=facts[0].nullable)  # Snowflake looks at the first query only
             if meeting
             else _either(facts),
         )
