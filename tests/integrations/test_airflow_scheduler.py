@@ -94,11 +94,10 @@ class Airflow:
 
     def kill(self) -> None:
         """Kill all processes, also those of tasks, as a machine that loses its power does."""
-        mark = f"AIRFLOW_HOME={self._home}\0".encode()
-        while found := [process for process in Path("/proc").glob("[0-9]*") if _has(process, mark)]:
+        while found := _of_session(self._process.pid):
             for process in found:
                 with suppress(ProcessLookupError):
-                    os.kill(int(process.name), signal.SIGKILL)
+                    os.kill(process, signal.SIGKILL)
             self._process.wait()
 
     def states(self, dag: str) -> dict[str, tuple[str | None, int, int | None]]:
@@ -134,12 +133,15 @@ class Airflow:
         self.kill()
 
 
-def _has(process: Path, mark: bytes) -> bool:
-    """Return whether a process runs, with a variable in its environment."""
-    try:
-        return mark in (process / "environ").read_bytes()
-    except OSError:  # it has ended
-        return False
+def _of_session(session: int) -> list[int]:
+    """List the processes of a session that run."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state, _, _, its = status.read_text().rpartition(") ")[2].split()[:4]
+            if int(its) == session and state != "Z":
+                found.append(int(status.parent.name))
+    return found
 
 
 @pytest.fixture
