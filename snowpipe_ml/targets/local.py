@@ -132,3 +132,9 @@ def serve(
 def _check_extra() -> None:
     if find_spec("duckdb") is None or find_spec("sqlglot") is None:
         raise MissingExtraError("local", "the embedded warehouse")
+    parser = find_spec("sqlglot.parser")
+    if parser is not None and not str(parser.origin).endswith(".py"):
+        raise TargetError(
+            "the embedded warehouse extends sqlglot's parser, and the compiled one of sqlglotc cannot be extended: "
+            "run `pip uninstall sqlglotc`"
+        )
