@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from snowflake.connector.errors import Error
-
 from snowpipe_ml.local.catalog.kinds import KINDS
+from snowpipe_ml.local.core import connector
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements.access_tables import Required, on_existing, query, select, write
 from snowpipe_ml.local.syntax.reader import Reader, unquote
@@ -57,7 +56,7 @@ def required(session: Session, text: str) -> list[Required]:
     first = reader.peek().upper if not reader.done else ""
     try:
         found = [*_STATEMENTS.get(first, _nothing)(session, reader), *_staged(session, Reader(text), first)]
-    except Error:  # of syntax, or a name without a database: the statement will say so
+    except connector.Error:  # of syntax, or a name without a database: the statement will say so
         return []
     return list(dict.fromkeys(found))
 
@@ -72,7 +71,7 @@ def created(session: Session, text: str) -> tuple[str, tuple[str, ...]] | None:
         return None
     try:
         kind, name, temporary = _head(session, reader)
-    except Error:
+    except connector.Error:
         return None
     return None if temporary and kind == "TABLE" else (kind, name)
 

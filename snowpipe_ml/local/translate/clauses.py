@@ -157,6 +157,9 @@ def _has_column(tree: exp.Expr, name: str, session: Session) -> bool:
         parts = tuple(part.name for part in table.parts)
         if (len(parts) < 3 and not session.database) or (len(parts) == 1 and not session.schema):
             return True
-        if any(stored.name == name for stored in stored_columns(session, session.resolve(parts))):
+        stored = stored_columns(session, session.resolve(parts))
+        if not stored:  # those of a stream or of INFORMATION_SCHEMA are not known here
+            return name != "ROWID"
+        if any(column.name == name for column in stored):
             return True
     return False
