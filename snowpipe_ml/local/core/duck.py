@@ -122,21 +122,27 @@ class Duck:
             ProgrammingError: it was canceled before the block began.
         """
         cancellation = self._cancellation() if self._cancellation is not None else None
-        if cancellation is None or _COMPLETING.match(text):
-            yield
-        elif text.startswith("BEGIN"):  # an interrupt could leave a transaction open that is never ended
-            cancellation.check()
-            yield
-        else:
-            # Repeatedly, because DuckDB ignores an interrupt that arrives just before a statement begins.
-            with cancellation.stopping(self.interrupt, again=True):
-                try:
-                    yield
-                except duckdb.InterruptException as raised:
-                    if cancellation.requested:
-                        raise
-                    # In an aborted transaction, DuckDB interrupts a statement whose constants cannot be computed.
-                    raise duckdb.TransactionException(_ABORTED) from raised
+        try:
+            if cancellation is None or _COMPLETING.match(text):
+                yield
+            elif text.startswith("BEGIN"):  # an interrupt could leave a transaction open that is never ended
+                cancellation.check()
+                yield
+            else:
+                # Repeatedly, because DuckDB ignores an interrupt that arrives just before a statement begins.
+                with cancellation.stopping(self.interrupt, again=True):
+                    try:
+                        yield
+                    except duckdb.InterruptException as raised:
+                        if cancellation.requested:
+                            raise
+                        # In an aborted transaction, DuckDB interrupts a statement whose constants cannot be computed.
+                        raise duckdb.TransactionException(_ABORTED) from raised
+        except RuntimeError as raised:
+            # The handler of a signal that arrived meanwhile, such as Ctrl-C, has raised KeyboardInterrupt.
+            if str(raised) == "Query interrupted":
+                raise KeyboardInterrupt from raised
+            raise
 
     def execute(self, text: str, parameters: Sequence[object] | None = None) -> Rows:
         """Run a statement and fetch its rows."""
