@@ -202,3 +202,36 @@ def test_a_column_of_another_case_is_refused_behind_parentheses(cursor: Any) -> 
         """SELECT r.amount FROM ((SELECT 1 AS a) AS l JOIN (SELECT 2 AS "Amount") AS r ON TRUE)""",
     ):
         assert "invalid identifier" in _error(cursor, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("SELECT column1, COUNT(*) FROM VALUES (1), (2) GROUP BY column1 HAVING column1 > 1", [(2, 1)]),
+        (
+            "WITH q AS (SELECT * FROM VALUES (1)) SELECT column1 FROM q GROUP BY column1 HAVING column1 = 1",
+            [(1,)],
+        ),
+        ("SELECT a, COUNT(*) AS c FROM t GROUP BY a HAVING c = 1", [(3, 1)]),
+        (
+            "SELECT table_name FROM information_schema.tables GROUP BY table_name HAVING table_name = 'U'",
+            [("U",)],
+        ),
+    ],
+)
+def test_having_refers_to_columns_of_any_relation(
+    cursor: Any, text: str, rows: list[tuple[Any, ...]]
+) -> None:
+    assert cursor.execute(text).fetchall() == rows
+
+
+@pytest.mark.parametrize("relation", ["t", "v", "(SELECT a FROM t)", "VALUES (1)"])
+def test_having_with_an_unknown_name(cursor: Any, relation: str) -> None:
+    error = _error(cursor, f"SELECT COUNT(*) FROM {relation} HAVING zz > 0")
+    assert "ZZ" in error.upper()
+
+
+def test_the_name_of_a_stream_is_no_value(cursor: Any) -> None:
+    cursor.execute("CREATE STREAM changed ON TABLE u")
+    assert "invalid identifier 'CHANGED'" in _error(cursor, "SELECT changed FROM changed")
+    assert cursor.execute("SELECT b FROM changed GROUP BY b HAVING b > 0").fetchall() == []

@@ -127,10 +127,6 @@ def _row_name(column: exp.Column, tree: exp.Expr, session: Session) -> None:
         raise errors.invalid_identifier("ROWID")
     if column.table or isinstance(column.this, exp.Star):
         return
-    if isinstance(column.find_ancestor(exp.Having, exp.Query), exp.Having) and not _has_column(
-        tree, column.name, session
-    ):
-        raise errors.invalid_identifier(column.name)
     select = column.parent_select
     if not isinstance(select, exp.Select):
         return
@@ -157,9 +153,6 @@ def _has_column(tree: exp.Expr, name: str, session: Session) -> bool:
         parts = tuple(part.name for part in table.parts)
         if (len(parts) < 3 and not session.database) or (len(parts) == 1 and not session.schema):
             return True
-        stored = stored_columns(session, session.resolve(parts))
-        if not stored:  # those of a stream or of INFORMATION_SCHEMA are not known here
-            return name != "ROWID"
-        if any(column.name == name for column in stored):
+        if any(stored.name == name for stored in stored_columns(session, session.resolve(parts))):
             return True
     return False

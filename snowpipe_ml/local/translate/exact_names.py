@@ -44,10 +44,10 @@ def check_aliases(tree: exp.Expr) -> None:
 def check_case(tree: exp.Expr, session: Session) -> None:
     """Check the columns of a statement whose names are in stored form.
 
-    A column that no relation has, in any case, is left to DuckDB.
+    A column that no relation has, in any case, is left to DuckDB, except in HAVING.
 
     Raises:
-        ProgrammingError: a relation has the column only in another case.
+        ProgrammingError: a relation has the column only in another case, or no relation has a column of HAVING.
     """
     checker = _Checker(tree, session)
     for column in nodes(tree, exp.Column):
@@ -99,8 +99,13 @@ class _Checker:
                 if names is None:
                     return
                 visible |= names
-        if not column.table:
-            _compare(column.name, frozenset(visible), column.name)
+        if column.table:
+            return
+        _compare(column.name, frozenset(visible), column.name)
+        # DuckDB would say that it must be in GROUP BY.
+        in_having = isinstance(column.find_ancestor(exp.Having, exp.Query), exp.Having)
+        if in_having and column.name not in visible:
+            raise errors.invalid_identifier(column.name)
 
     def check_star(self, star: exp.Star) -> None:
         """Check the columns that ``*`` leaves out, replaces or renames.
