@@ -172,20 +172,25 @@ def check_argument_types(tree: exp.Expr) -> None:
     Raises:
         ProgrammingError: an argument has such a type.
     """
-    for call in nodes(tree, exp.Func):
-        if call.meta.get("ours"):
-            continue
-        name = (call.name if isinstance(call, exp.Anonymous) else str(call.meta.get("called", ""))).upper()
-        refused = _REFUSED.get(name)
-        if refused is not None:
-            _check(name, _arguments(call), refused)
-    for negation in nodes(tree, exp.Neg):
-        _check("-", [negation.this], (_NO_NUMBERS,))
-    for operation in nodes(tree, *_OPERATORS):
-        _check_operation(operation)
-    for choice in nodes(tree, *_COMPARISONS, *_CHOICES):
-        if not (isinstance(choice, exp.EQ) and isinstance(choice.parent, exp.Update)):
-            _check_common(_chosen(choice))
+    for node in nodes(tree, exp.Func, exp.Neg, *_OPERATORS, *_COMPARISONS):
+        if isinstance(node, exp.Func):
+            _check_call(node)
+        elif isinstance(node, exp.Neg):
+            _check("-", [node.this], (_NO_NUMBERS,))
+        elif type(node) in _OPERATORS:
+            _check_operation(node)
+        is_assignment = isinstance(node, exp.EQ) and isinstance(node.parent, exp.Update)
+        if isinstance(node, (*_COMPARISONS, *_CHOICES)) and not is_assignment:
+            _check_common(_chosen(node))
+
+
+def _check_call(call: exp.Expr) -> None:
+    if call.meta.get("ours"):
+        return
+    name = (call.name if isinstance(call, exp.Anonymous) else str(call.meta.get("called", ""))).upper()
+    refused = _REFUSED.get(name)
+    if refused is not None:
+        _check(name, _arguments(call), refused)
 
 
 def _check_operation(node: exp.Expr) -> None:
