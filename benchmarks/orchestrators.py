@@ -3,7 +3,7 @@
     python benchmarks/orchestrators.py [--tools TOOL ...] [--steps 30 500] [--runs 5 25]
 
 All figures are seconds of CPU, of all processes, so that they depend little on what else the machine does. Each tool
-has an environment of its own, which tests/integrations makes in the user's cache folder. The cost of a step is the
+runs in a separate environment, which tests/integrations creates in the user's cache folder. The cost of a step is the
 difference between runs of two lengths, so that it excludes the start of the tool. Its steps are trivial
 transforms: what remains is the engine, the embedded warehouse, and the tool.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+# The path to the tests must be known first.
 from tests.integrations.environments import python_of  # noqa: E402
 
 DRAW = """\

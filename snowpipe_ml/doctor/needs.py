@@ -63,7 +63,7 @@ class Need:
 
     @property
     def only_for_tasks(self) -> bool:
-        """Whether only ``export tasks`` needs it, and no run that is started elsewhere."""
+        """Whether runs inside Snowflake, of ``export tasks``, are the only ones that need it."""
         return self.why == (TASKS,)
 
     @property

@@ -148,9 +148,9 @@ def _means(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _trust(origins: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """How much of each member's mean relative error to believe, 0.5 to 1: 1 if it is no noise between origins.
+    """Return how far to trust the mean relative error of each member: from 0.5 to 1, where all origins agree.
 
-    With one origin, three quarters of it are believed.
+    With a single origin it is 0.75.
     """
     of: dict[str, list[float]] = defaultdict(list)
     for origin in origins:

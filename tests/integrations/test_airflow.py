@@ -63,7 +63,7 @@ def airflow(spec: Path, home: Path, *days: str) -> list[dict[str, Any]]:
 
 
 def asset_events(home: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """What Airflow was told of each asset, by its name and the index of the mapped task."""
+    """The details that Airflow has of each asset event, by the name of the asset and the index of the mapped task."""
     query = "SELECT name, source_map_index, e.extra FROM asset_event e JOIN asset a ON a.id = e.asset_id ORDER BY e.id"
     with closing(sqlite3.connect(home / "airflow.db")) as database:
         return {(name, index): json.loads(extra) for name, index, extra in database.execute(query)}

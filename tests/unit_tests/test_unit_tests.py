@@ -148,7 +148,7 @@ def test_the_command_and_its_junit_file(tmp_path: Path) -> None:
     spec = write(
         tmp_path, good=GIVEN + "expect: {large_orders: {count: 2}}", bad=GIVEN + "expect: {large_orders: []}"
     )
-    # In a process of its own: those of the pool begin with the main module of their parent.
+    # The pool starts its processes with the main module of this one, which must be the command and not pytest.
     arguments = ["test", str(spec), "--workers", "2", "--junit", str(tmp_path / "out" / "junit.xml")]
     done = subprocess.run(
         [sys.executable, "-m", "snowpipe_ml", *arguments], capture_output=True, text=True, check=False

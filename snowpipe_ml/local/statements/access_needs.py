@@ -64,7 +64,7 @@ def required(session: Session, text: str) -> list[Required]:
 def created(session: Session, text: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the kind and the name of the object that a CREATE statement makes; None for another statement.
 
-    Temporary tables are left out, as they belong to their session.
+    A temporary table has no owner among the roles: it belongs to its session.
     """
     reader = Reader(text)
     if reader.done or reader.peek().upper != "CREATE":

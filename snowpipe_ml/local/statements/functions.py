@@ -38,7 +38,7 @@ def create_function(statement: Statement) -> Result:
     if (
         kind != "PROCEDURE"
         and definition.language == "SQL"
-        and definition.returns_table | is_query(definition)
+        and (definition.returns_table or is_query(definition))
     ):
         check_query_of(definition, session)
     if kind == "PROCEDURE" and definition.language == "SQL":

@@ -227,7 +227,7 @@ def _check_aggregate(node: exp.Expr) -> None:
 
 
 def _check_limit(node: exp.Expr) -> None:
-    """Refuse a row count that is no constant; an empty text means no limit, like NULL.
+    """Refuse a row count that is not a constant. An empty text means no limit, as NULL does.
 
     https://docs.snowflake.com/en/sql-reference/constructs/limit
     """
