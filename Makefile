@@ -1,10 +1,10 @@
-# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make dashboard`, `make demo-insurance`, `make check`, `make test`.
+# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make dashboard`, `make demo-insurance`, `make check`, `make test`, `make test-slow`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 
-.PHONY: demo dashboard demo-insurance install parity check test test-integrations stress test-stress coverage docs benchmark format clean
+.PHONY: demo dashboard demo-insurance install parity check test test-slow test-integrations stress test-stress coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -60,6 +60,10 @@ check: install
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Whole pipelines on real archives, repeated kills, and steps in separate processes.
+test-slow: install
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'slow and not stress and not integrations'
+
 # Makes an environment for each orchestrator, in the user's cache folder, if it is not there yet.
 test-integrations: install
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'integrations and not stress'
@@ -73,7 +77,7 @@ test-stress: stress
 # covered less than tests/coverage/report.py requires.
 coverage: install
 	rm -f .coverage .coverage.* .coverage-worker.*
-	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not stress and not integrations'
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
 

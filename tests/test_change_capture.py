@@ -22,6 +22,7 @@ def _captured(*options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_killed_runs_capture_each_trip_once() -> None:
     trips = sum(map(count, ("2021-01", "2021-02")))
     assert f"TRIPS equal row for row, {trips:,} rows" in _captured("--kills", "2")

@@ -121,7 +121,10 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="the real archives are not p
 
 
 @real
-@pytest.mark.parametrize("model", ["ridge", pytest.param("ensemble", marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param("ridge", marks=pytest.mark.slow), pytest.param("ensemble", marks=pytest.mark.stress)],
+)
 def test_real_archives(spec: Path, ask: Any, model: str) -> None:
     variables = {
         "model": model,

@@ -10,7 +10,9 @@ import pytest
 from tests.conftest import ROOT
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.stress)]
+)
 def test_kills_leave_the_tables_as_if_there_had_been_none(kills: int) -> None:
     # The script forks, so it runs in a separate process without threads.
     command = [sys.executable, str(ROOT / "benchmarks" / "kills.py"), "--kills", str(kills)]

@@ -11,6 +11,7 @@ pytest_plugins = ["pytester"]
 DOCS = Path(__file__).parents[1] / "docs" / "testing.md"
 
 
+@pytest.mark.slow
 def test_the_page_about_it_is_right(pytester: pytest.Pytester) -> None:
     example = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S)[0]
     settings = re.findall(r"```ini\n(.*?)```", DOCS.read_text(), re.S)[0]

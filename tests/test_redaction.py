@@ -88,6 +88,7 @@ def outputs(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_no_secret_is_written_anywhere(folder: Path) -> None:
     spec = "spec.yaml"
     found = {

@@ -99,7 +99,7 @@ def test_forecasts_and_plots_are_drawn(chromium: Any, plotted: Pipeline, width: 
         check_layout(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_pages_are_accessible(chromium: Any, plotted: Pipeline, failed: Path, scheme: str) -> None:
     for path in (last_report(plotted, None, None), failed):
         with opened(chromium, path, scheme=scheme) as page:

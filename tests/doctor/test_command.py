@@ -112,6 +112,7 @@ def _doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_through_the_connector(served: dict[str, Any], tmp_path: Path) -> None:
     done = _doctor(tmp_path, "--target", "prod", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -341,7 +341,9 @@ def training(folder: Path, gate: Gate) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["ctrl-c", "sigterm"]
+)
 def test_training_ends_at_once_and_the_step_is_not_done(
     tmp_path: Path, gate: Gate, number: signal.Signals
 ) -> None:

@@ -80,7 +80,9 @@ def test_each_step_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert ask(pipeline, "SELECT COUNT(*) FROM TBOTH") == [(99,)]
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "times", [pytest.param(2, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.stress)]
+)
 def test_two_steps_at_once_again_and_again(tmp_path: Path, times: int) -> None:
     path = write_spec(tmp_path, WIDE)
     pipeline = Pipeline.from_yaml(path)
@@ -123,6 +125,7 @@ def started(path: Path, handle: Any, pipeline: Pipeline | None = None) -> forked
     return process
 
 
+@pytest.mark.slow
 def test_a_killed_step_is_retried(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SLOW)
     handle = begin(path, "k")
@@ -138,6 +141,7 @@ def test_a_killed_step_is_retried(tmp_path: Path) -> None:
     assert done(start(path, "finish", handle)) == ["success"]
 
 
+@pytest.mark.slow
 def test_a_step_whose_process_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
     """The warehouse is held by another process, as an account is: the statement outlives its client."""
     path = write_spec(tmp_path, SLOW)
@@ -154,6 +158,7 @@ def test_a_step_whose_process_is_killed_leaves_nothing_running(tmp_path: Path) -
     holder.close()
 
 
+@pytest.mark.slow
 def test_sigterm_cancels_a_step_and_its_retry_finishes(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SLOW)
     pipeline = Pipeline.from_yaml(path)
@@ -169,6 +174,7 @@ def test_sigterm_cancels_a_step_and_its_retry_finishes(tmp_path: Path) -> None:
     holder.close()
 
 
+@pytest.mark.slow
 def test_a_run_is_canceled_from_another_process(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SLOW)
     pipeline = Pipeline.from_yaml(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from snowpipe_ml import Pipeline
 from tests import forked
 from tests.integrations.orders import DATE, Found, environment, found, last_line
@@ -46,6 +48,7 @@ def test_a_whole_run_in_python(spec: Path, by_command: Found) -> None:
     assert found(spec) == by_command
 
 
+@pytest.mark.slow
 def test_each_step_in_a_process(spec: Path, by_command: Found) -> None:
     handle = json.dumps(python(BEGIN, spec, DATE))
     tries = []

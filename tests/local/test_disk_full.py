@@ -358,6 +358,7 @@ def test_a_full_disk_is_told_and_read_and_made_room_on(
     assert (counted, again, after) == (told, told, 1000)
 
 
+@pytest.mark.slow
 def test_the_command_line_tells_of_a_full_disk_in_its_own_words(
     small_disk: Callable[..., list[Any]],
 ) -> None:

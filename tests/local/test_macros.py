@@ -84,6 +84,7 @@ def test_old_files_are_deleted_when_a_new_one_is_created(folder: Path) -> None:
     assert not left & {"macros-old.duckdb", "macros-older.part"}
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_all_find_the_macros(folder: Path) -> None:
     code = (
         "import sys; from snowpipe_ml.local.client.connect import connect\n"

@@ -47,6 +47,7 @@ def test_sessions_that_begin_at_once_make_a_database_once(tmp_path: Path) -> Non
             assert list(pool.map(begin, range(8), [f"E{number}"] * 8, [together] * 8)) == [1] * 8
 
 
+@pytest.mark.slow
 def test_ten_processes_lose_nothing(tmp_path: Path) -> None:
     writers = [Process(WRITE, tmp_path, number) for number in range(10)]
     for writer in writers:

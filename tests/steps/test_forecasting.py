@@ -300,7 +300,10 @@ def test_quantiles_that_cannot_be_are_refused(tmp_path: Path, more: dict[str, st
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real data is not here")
 @pytest.mark.parametrize(
     "slow",
-    [("auto_arima", "tabnet", "auto_ets"), pytest.param(("auto_arima", "tabnet"), marks=pytest.mark.stress)],
+    [
+        pytest.param(("auto_arima", "tabnet", "auto_ets"), marks=pytest.mark.slow),
+        pytest.param(("auto_arima", "tabnet"), marks=pytest.mark.stress),
+    ],
 )
 def test_best_of_on_real_trips_is_as_good_as_the_best_single_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: tuple[str, ...]

@@ -26,8 +26,11 @@ SAVED = """\
 @pytest.mark.parametrize(
     "model",
     [
-        "{type: tabnet, max_epochs: 2}",
-        "{type: best_of, average: 2, candidates: [{type: ridge}, {type: seasonal_naive}]}",
+        pytest.param("{type: tabnet, max_epochs: 2}", marks=pytest.mark.slow),
+        pytest.param(
+            "{type: best_of, average: 2, candidates: [{type: ridge}, {type: seasonal_naive}]}",
+            marks=pytest.mark.slow,
+        ),
         "{type: ensemble, candidates: [{type: lightgbm, rounds: 20}, {type: ridge}]}",
         '{type: python, class: "own:Mean", settings: {plus: 1}}',
     ],
@@ -77,6 +80,7 @@ def test_models_are_kept_only_where_both_steps_say_so(tmp_path: Path, more: dict
         spec(tmp_path, **more).validate()
 
 
+@pytest.mark.slow
 def test_a_month_may_be_forecast_with_the_models_of_the_last(tmp_path: Path, trained: Path) -> None:
     train = (
         'series_per_partition: 2, writes: forecasts, when: "{{ vars.retrain }}", models: "@s/forecasters/"}'
