@@ -105,6 +105,7 @@ def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask:
     assert ask("SELECT MIN(DATE)::VARCHAR FROM FLAT_FORECAST") == [("2021-05-01",)]
 
 
+@pytest.mark.slow
 def test_the_default_model_forecasts_and_explains(spec: Path, months: Path, weather: Path, ask: Any) -> None:
     pipeline = Pipeline.from_yaml(spec, vars={**SMALL, "source": str(months), "weather": str(weather)})
     result = pipeline.run(exclude=["plots"])

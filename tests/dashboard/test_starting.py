@@ -110,6 +110,7 @@ def test_a_run_needs_the_permission_of_the_spec(tmp_path: Path) -> None:
         start(source, Wanted())
 
 
+@pytest.mark.slow
 def test_a_run_is_canceled_and_can_be_resumed(source: Source) -> None:
     text = source.spec.path.read_text()
     slow = "SELECT COUNT(*) AS N FROM TABLE(GENERATOR(ROWCOUNT => 100000)) a, TABLE(GENERATOR(ROWCOUNT => 100000)) b"

@@ -134,6 +134,7 @@ def test_what_another_session_runs_with_the_same_function_goes_on(tmp_path: Path
     assert found["two"] == [(7,)]
 
 
+@pytest.mark.slow
 def test_a_wait_is_cancelled(tmp_path: Path) -> None:
     """The wait runs in a separate process, which is killed if it takes too long."""
     code = (
@@ -366,7 +367,7 @@ def test_training_ends_at_once_and_the_step_is_not_done(
     assert result.steps["train"].status.value == "success"
 
 
-@pytest.mark.parametrize("blow", ["kill", "second"])
+@pytest.mark.parametrize("blow", ["kill", pytest.param("second", marks=pytest.mark.slow)])
 def test_no_worker_outlives_its_run(tmp_path: Path, gate: Gate, blow: str) -> None:
     with running(training(tmp_path, gate)) as process:
         workers = gate.reached()

@@ -34,7 +34,7 @@ def running(path: Path) -> Iterator[forked.Process]:
         process.wait()
 
 
-@pytest.mark.parametrize("pause", [0, 1.0])
+@pytest.mark.parametrize("pause", [0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_ctrl_c_cancels_what_runs_and_the_run_can_be_resumed(tmp_path: Path, pause: float) -> None:
     path = write_spec(tmp_path, SLOW)
     with running(path) as process:

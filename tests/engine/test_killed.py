@@ -82,6 +82,7 @@ def test_a_statement_of_a_killed_run_is_canceled_before_the_run_is_resumed(serve
     assert status == "success"
 
 
+@pytest.mark.slow
 def test_another_run_cancels_it_too(served: Account) -> None:
     process = start(served)
     # Without the record of the session, as if the process had died before it was written: the query tag is enough.
@@ -104,6 +105,7 @@ def test_another_run_cancels_it_too(served: Account) -> None:
     check_executions(served)
 
 
+@pytest.mark.slow
 def test_sigterm_cancels_what_runs_and_records_the_end(served: Account) -> None:
     process = start(served)
     process.send_signal(signal.SIGTERM)

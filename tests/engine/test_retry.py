@@ -76,7 +76,9 @@ def content(pipeline: Pipeline) -> dict[str, list[Any]]:
         session.close()
 
 
-@pytest.mark.parametrize("runs", [2, pytest.param(10, marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "runs", [pytest.param(2, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.stress)]
+)
 def test_unreliable_runs_end_as_an_undisturbed_one(
     tmp_path: Path, unreliable: Any, monkeypatch: Any, runs: int
 ) -> None:

@@ -192,6 +192,7 @@ except Exception as raised:
 """
 
 
+@pytest.mark.slow
 def test_another_process_costs_the_holder_of_a_full_warehouse_no_traceback(
     warehouse: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,8 +328,11 @@ def leave_nothing():
 
 @pytest.mark.parametrize(
     ("rows", "size"),
-    [(2000, "8m"), (50000, "24m"), (150000, "24m")],
-    ids=["by the log", "by a checkpoint", "by the table"],
+    [
+        pytest.param(2000, "8m", id="by the log", marks=pytest.mark.slow),
+        pytest.param(50000, "24m", id="by a checkpoint", marks=pytest.mark.slow),
+        pytest.param(150000, "24m", id="by the table"),
+    ],
 )
 def test_a_full_disk_is_told_and_read_and_made_room_on(
     small_disk: Callable[..., list[Any]], rows: int, size: str

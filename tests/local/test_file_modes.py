@@ -153,6 +153,7 @@ with connect(warehouse, "D") as connection:
     assert open_to_others(found) == []
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_written_into_the_warehouse_and_for_its_user_alone(
     tmp_path: Path,
 ) -> None:
@@ -190,6 +191,7 @@ tell({path: mode for path, mode in seen.items() if "duckdb_temp" in path or path
     assert [path for path, (is_folder, mode) in found.items() if is_folder and mode & 0o077] == []
 
 
+@pytest.mark.slow
 def test_a_warehouse_that_an_earlier_version_made_is_closed_to_others_when_it_is_opened(
     tmp_path: Path,
 ) -> None:

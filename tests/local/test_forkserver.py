@@ -30,6 +30,7 @@ def test_a_new_function_runs_after_the_process_that_starts_workers_was_killed(qu
     assert query("SELECT plus_one(1)") == [(2,)]
 
 
+@pytest.mark.slow
 def test_it_may_be_killed_again(query: Any) -> None:
     for turn in range(2):
         kill_starter(query, f"parent_pid_{turn}")

@@ -123,7 +123,7 @@ def test_a_value_that_auto_reads_is_found_behind_many_that_it_does_not(
     assert len(statements) < 100
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_rows_behind_many_megabytes_of_rejected_ones_are_loaded(
     session: Any, query: Any, tmp_path: Path, packed: bool
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_claim_says_how_far_ahead_and_against_what(backtested: RunResult) -> N
         assert re.search(r"naive|moving.average", text), text
 
 
+@pytest.mark.slow
 def test_without_a_backtest_the_comparison_names_what_each_side_knew(tmp_path: Path) -> None:
     result = Pipeline.from_yaml(write_spec(tmp_path, SPEC.replace("BACKTEST", ""))).run()
     assert result.ok, {name: step.message for name, step in result.steps.items()}

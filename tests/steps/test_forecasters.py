@@ -83,6 +83,7 @@ def test_the_model_of_the_guide_is_one(tmp_path: Path, trained: Path) -> None:
     assert row["SERIES"] == 5
 
 
+@pytest.mark.slow
 def test_two_candidates_of_a_type_have_names_and_a_seed_is_handed_down(tmp_path: Path, trained: Path) -> None:
     candidates = "[{type: ridge, name: stiff, alpha: 1000}, {type: ridge, name: loose, alpha: 0.1, seed: 3}]"
     pipeline = spec(tmp_path, f"{{type: best_of, seed: 7, candidates: {candidates}}}", after=trained)

@@ -210,6 +210,7 @@ def test_a_partition_has_a_series(tmp_path: Path) -> None:
         spec(tmp_path, **{"series_per_partition: 2": "series_per_partition: 0"}).validate()
 
 
+@pytest.mark.slow
 def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Path, trained: Path) -> None:
     pipeline = spec(tmp_path, after=trained, **{"horizon: 7, writes: future": "horizon: 10, writes: future"})
     result = pipeline.run()
@@ -227,6 +228,7 @@ def test_days_beyond_the_backtest_have_no_interval_and_that_is_said(tmp_path: Pa
     assert [tuple(row) for row in counts] == [(5 * 7, 5 * 3)]
 
 
+@pytest.mark.slow
 def test_intervals_are_compared_where_all_models_have_them(tmp_path: Path, trained: Path) -> None:
     """From the second origin on, all models know the errors of an earlier one."""
     model = "{type: ensemble, candidates: [{type: ridge}, {type: lightgbm}, {type: seasonal_naive}]}"

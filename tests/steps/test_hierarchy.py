@@ -35,7 +35,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("method", ["mint", "top_down"])
+@pytest.mark.parametrize("method", ["mint", pytest.param("top_down", marks=pytest.mark.slow)])
 def test_history_backtest_and_forecasts_add_up(tmp_path: Path, method: str) -> None:
     pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC.replace("METHOD", method)))
     result = pipeline.run()

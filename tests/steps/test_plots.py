@@ -82,6 +82,7 @@ def test_without_names_the_report_draws_the_largest_series_once(tmp_path: Path, 
     assert record.pictures == []
 
 
+@pytest.mark.slow
 def test_models_that_explain_nothing_leave_no_plot_of_it(tmp_path: Path, trained: Path) -> None:
     pipeline = spec(tmp_path, "{type: seasonal_naive}", after=trained, **DRAWN)
     result = pipeline.run()
@@ -121,6 +122,7 @@ def test_without_a_backtest_there_are_no_errors_to_draw(tmp_path: Path) -> None:
         spec(tmp_path, **bare).validate()
 
 
+@pytest.mark.slow
 def test_saved_models_are_drawn_with_what_happened(tmp_path: Path, trained: Path) -> None:
     train = 'series_per_partition: 2, writes: forecasts, models: "@s/forecasters/"}'
     drawn = PLOT.replace("forecasts: forecasts", "forecasts: forecast_again").replace(
@@ -155,6 +157,7 @@ def test_a_leaderboard_of_other_models_is_refused(tmp_path: Path) -> None:
         spec(tmp_path, **{BOARD: second + plot + BOARD}).validate()
 
 
+@pytest.mark.slow
 def test_a_series_without_a_model_is_drawn_with_its_simple_forecast(tmp_path: Path) -> None:
     few = "MOD(SEQ4(), 5) < 4 OR SEQ4() > 400"
     changed = {

@@ -32,7 +32,7 @@ SAVED = """\
             marks=pytest.mark.slow,
         ),
         "{type: ensemble, candidates: [{type: lightgbm, rounds: 20}, {type: ridge}]}",
-        '{type: python, class: "own:Mean", settings: {plus: 1}}',
+        pytest.param('{type: python, class: "own:Mean", settings: {plus: 1}}', marks=pytest.mark.slow),
     ],
 )
 def test_saved_models_forecast_the_same_without_training(tmp_path: Path, trained: Path, model: str) -> None:
