@@ -14,6 +14,8 @@ from snowpipe_ml.local.files.csv import CsvFormat
 
 _LTZ = "TIMESTAMP WITH TIME ZONE"
 NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+# The names of floating-point numbers.
+_NAMED = r" *(?i:nan|-?inf) *"
 # Texts that only DuckDB takes for points in time: infinity, epoch, years before Christ, names of time zones.
 _SPECIAL = "(?i)inf|epoch|BC|UTC|[a-z]/"
 _TRUE = "('true', 't', 'yes', 'y', 'on', '1')"
@@ -63,8 +65,8 @@ def _conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Conver
         is_number = f"regexp_full_match({{}}, {literal(NUMBER)})"
         value = f"CASE WHEN {is_number.format(text)} THEN TRY_CAST({text} AS {kind}) END"
         if kind == "DOUBLE":
-            named = f"lower(trim({text})) IN ('nan', 'inf', '-inf')"
-            value = f"CASE WHEN {is_number.format(text)} OR {named} THEN TRY_CAST({text} AS DOUBLE) END"
+            pattern = literal(f"{NUMBER}|{_NAMED}")
+            value = f"CASE WHEN regexp_full_match({text}, {pattern}) THEN TRY_CAST({text} AS DOUBLE) END"
         return Conversion(value, 100038, "Numeric value", range=is_number, required=required)
     if kind == "BOOLEAN":
         word = f"lower(trim({text}))"
@@ -109,9 +111,11 @@ def failures(each: Conversion, text: str, value: str) -> Iterator[tuple[str, int
         it does not quote the text.
     """
     if each.code:
+        # The value first: it is already there, and most records have one.
+        unread = f"{value} IS NULL AND {text} IS NOT NULL"
         if each.range:
             yield (
-                f"{text} IS NOT NULL AND {value} IS NULL AND {each.range.format(text)}",
+                f"{unread} AND {each.range.format(text)}",
                 100039,
                 "Numeric value '",
                 "' is out of range",
@@ -121,7 +125,7 @@ def failures(each: Conversion, text: str, value: str) -> Iterator[tuple[str, int
             message = ("Error parsing JSON: ", "")
         elif each.code == 100115:
             message = ("The following string is not a legal hex-encoded value: '", "'")
-        yield f"{text} IS NOT NULL AND {value} IS NULL", each.code, *message
+        yield unread, each.code, *message
     if each.required:
         yield f"{value} IS NULL", 100072, "NULL result in a non-nullable column", None
     if each.length is not None:

@@ -60,6 +60,9 @@ class _Converted:
     def __init__(self, session: Session, copy: Copy, columns: Sequence[Column], fmt: CsvFormat) -> None:
         self._session, self._copy, self._columns, self._fmt = session, copy, columns, fmt
         self.name = f"_converted_{uuid.uuid4().hex}"
+        # DuckDB keeps the order of the records, so their numbers need not be stored. Counting them while they are
+        # read would bind the reader to one thread.
+        self._line = f"{fmt.skip} + rowid + 1"
         self._failures: list[_Failure] = []
         self._values: list[str] = []
 
@@ -70,7 +73,7 @@ class _Converted:
         count = len(self._columns)
         rejects = Rejects(self._session.duck)
         fields = [(f"r{n}", "VARCHAR") for n in range(count)]
-        source = fmt.read_csv([file.path], fields, rejects.arguments(), parallel=False)
+        source = fmt.read_csv([file.path], fields, rejects.arguments())
         found = [
             conversion(self._fmt, self._copy, column, self._text(n)) for n, column in enumerate(self._columns)
         ]
@@ -86,7 +89,7 @@ class _Converted:
         values = "".join(f", {found[n].value} AS v{n}" for n in stored)
         self._session.duck.execute(
             f"CREATE TEMP TABLE {self.name} AS SELECT *, ({failure})::UTINYINT AS failure "
-            f"FROM (SELECT {fmt.skip} + row_number() OVER () AS line, *{values} FROM {source})"
+            f"FROM (SELECT *{values} FROM {source})"
         )
         odd = rejects.any
         rejects.drop()
@@ -120,8 +123,8 @@ class _Converted:
         marked = literal(self._fmt.delimiter)
         fields = ", ".join(f"r{n}" for n in range(len(self._columns)))
         row = self._session.duck.execute(
-            f"SELECT line, failure, concat_ws({marked}, {fields}), {fields} FROM {self.name} WHERE failure <> 0 "
-            "ORDER BY line LIMIT 1"
+            f"SELECT {self._line}, failure, concat_ws({marked}, {fields}), {fields} FROM {self.name} "
+            "WHERE failure <> 0 ORDER BY rowid LIMIT 1"
         ).fetchone()
         assert row is not None
         line, number, record, *texts = row
@@ -162,6 +165,6 @@ class _Converted:
         fields = ", ".join(f"r{n}" for n in range(len(self._columns)))
         duck.execute(
             f"INSERT INTO {self._session.catalog(target[0], 'COPY_REJECTS')} "
-            f"SELECT {base} + failure, line, concat_ws({literal(self._fmt.delimiter)}, {fields}) "
+            f"SELECT {base} + failure, {self._line}, concat_ws({literal(self._fmt.delimiter)}, {fields}) "
             f"FROM {self.name} WHERE failure <> 0"
         )
