@@ -132,7 +132,7 @@ class SharedWarehouse:
 def _rows_of_the_account(storage: Any) -> list[tuple[Any, ...]]:
     """The warehouses, roles and grants."""
     tables = storage.root.execute(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = '_ACCOUNT'"
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = '_ACCOUNT' AND table_name <> 'VERSION'"
     ).fetchall()
     rows: list[tuple[Any, ...]] = []
     for schema, table in tables:

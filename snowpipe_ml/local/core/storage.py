@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Protocol
 import duckdb
 
 from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
-from snowpipe_ml.local.core.catalog_tables import ACCOUNT_DDL, CATALOG_DDL
+from snowpipe_ml.local.core.catalog_tables import create_catalog
 from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
@@ -164,7 +164,6 @@ class Storage:
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
             self._attach(ACCOUNT)
-            self.root.execute(ACCOUNT_DDL)
             for file in sorted((self.path / "databases").glob("*.duckdb")):
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
@@ -215,8 +214,7 @@ class Storage:
         finally:
             self._attachments += 1
         private.restrict(self._file(database))
-        if database != ACCOUNT:
-            self.root.execute(CATALOG_DDL.format(db=database.replace('"', '""')))
+        create_catalog(self.root, database)
 
     def _detach(self, database: str) -> None:
         try:
