@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlglot import exp
 
 _Node = TypeVar("_Node", bound=exp.Expr)
 # Half of the nodes of a tree are of these classes, which contain no nodes.
 _LEAVES = frozenset({exp.Identifier, exp.Literal})
+# By the classes that are looked for: whether a class of nodes is one of them. Some calls look for a hundred.
+_MATCHES: dict[tuple[type[exp.Expr], ...], dict[type[exp.Expr], bool]] = {}
 
 
 def nodes(tree: exp.Expr, *classes: type[_Node]) -> list[_Node]:
@@ -16,15 +18,22 @@ def nodes(tree: exp.Expr, *classes: type[_Node]) -> list[_Node]:
 
     The list is made at once, so the tree may be changed while it is used.
     """
+    matches = _MATCHES.setdefault(classes, {})
     found: list[_Node] = []
     stack: list[exp.Expr] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, classes):
-            found.append(node)
-        if node.__class__ in _LEAVES:
+        own = node.__class__
+        match = matches.get(own)
+        if match is None:
+            match = matches[own] = issubclass(own, classes)
+        if match:
+            found.append(cast(_Node, node))
+        if own in _LEAVES:
             continue
         for value in reversed(node.args.values()):
+            if not value or value is True:
+                continue
             if isinstance(value, exp.Expr):
                 stack.append(value)
             elif type(value) is list:
