@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from snowpipe_ml import Pipeline
+from snowpipe_ml.doctor.script import privileges
 from tests import forked
 from tests.accounts import TARGET, Account, account
 from tests.gate import LONG, SOON, eventually
@@ -34,30 +36,30 @@ def served(tmp_path: Path) -> Iterator[Account]:
         yield opened
 
 
-def waiting(served: Account, status: str = "RUNNING") -> list[tuple[Any, ...]]:
+def waiting(served: Account, status: str = "RUNNING", words: str = "CREATE") -> list[tuple[Any, ...]]:
     """The executions of the long statement: status, error code, start, end and session."""
     return served.ask(
         "SELECT EXECUTION_STATUS, ERROR_CODE, START_TIME, END_TIME, SESSION_ID "
         "FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY(RESULT_LIMIT => 10000)) "
-        f"WHERE QUERY_TEXT LIKE '%SYSTEM$WAIT(%' AND QUERY_TEXT LIKE 'CREATE%' "
+        f"WHERE QUERY_TEXT LIKE '%SYSTEM$WAIT(%' AND QUERY_TEXT LIKE '{words}%' "
         f"AND EXECUTION_STATUS LIKE '{status}' ORDER BY START_TIME"
     )
 
 
-def start(served: Account) -> forked.Process:
+def start(served: Account, words: str = "CREATE") -> forked.Process:
     """Start a run, and wait until its long statement runs."""
     process = served.start("run", "spec.yaml", "--var", f"wait={LONG}")
 
     def begun() -> bool:
         assert process.poll() is None, process.communicate()
-        return bool(waiting(served))
+        return bool(waiting(served, words=words))
 
     eventually(begun)
     return process
 
 
-def resume(served: Account) -> None:
-    done = served.command("run", "spec.yaml", "--var", "wait=0", "--resume")
+def resume(served: Account, wait: int = 0) -> None:
+    done = served.command("run", "spec.yaml", "--var", f"wait={wait}", "--resume")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -117,3 +119,38 @@ def test_sigterm_cancels_what_runs_and_records_the_end(served: Account) -> None:
     assert served.ask("SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS") == [(None,)]
     resume(served)
     check_executions(served)
+
+
+APPENDED = """\
+name: demo
+targets: {prod: {type: snowflake, connection: served, database: OWN, role: runner, warehouse: run_wh}}
+warehouses: {run_wh: {size: xsmall}}
+vars: {wait: 0}
+steps:
+  slow:
+    type: transform
+    materialized: incremental
+    since: N
+    query: "SELECT {{ vars.wait | literal }} AS N, SYSTEM$WAIT({{ vars.wait | literal }}) AS WAITED"
+    writes: slow
+"""
+
+
+def test_rows_that_a_killed_run_was_appending_are_appended_once(tmp_path: Path) -> None:
+    """On an account where the role has only the documented privileges."""
+    with account(tmp_path, strict=True) as served:
+        spec = tmp_path / "spec.yaml"
+        spec.write_text(APPENDED)
+        for statement in privileges(Pipeline.from_yaml(spec), "prod").script:
+            served.ask(str(statement))
+        done = served.command("run", spec)
+        assert done.returncode == 0, done.stdout + done.stderr
+        served.ask("USE WAREHOUSE RUN_WH")
+        process = start(served, "CREATE OR REPLACE TEMPORARY TABLE")
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(SOON)
+        resume(served, wait=1)
+        first, second = waiting(served, "%", "CREATE OR REPLACE TEMPORARY TABLE")
+        assert (first[0], first[1], second[0]) == ("FAILED_WITH_ERROR", 604, "SUCCESS")
+        assert first[3] < second[2]
+        assert served.ask("SELECT N FROM OWN.PUBLIC.SLOW ORDER BY N") == [(0,), (1,)]
