@@ -205,12 +205,22 @@ class SourceFrom(Model):
         return self
 
 
+Trigger = Literal["change", "daily", "weekly", "monthly", "never"]
+"""Which changes of a source start the steps that read it."""
+
+
 class Source(Model):
     """An input table or view from outside the pipeline, with its own origin on each target."""
 
     columns: dict[ObjectKey, ColumnType] = Field(min_length=1)
     from_: dict[str, SourceFrom] = Field(
         alias="from", min_length=1, description="Origin of the rows, by target name or target type"
+    )
+    trigger: Trigger = Field(
+        "change",
+        description="Which changes start the steps that read the source. change: each; daily, weekly, monthly: "
+        "those in a later day, week or month (UTC) than the last success of the step; never: none. A step that runs "
+        "for another reason reads the newest rows",
     )
     comment: str | None = None
 

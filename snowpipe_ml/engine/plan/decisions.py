@@ -14,6 +14,7 @@ from snowpipe_ml.engine.plan.conditions import omission
 from snowpipe_ml.engine.plan.fingerprint import Fingerprint
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
+from snowpipe_ml.engine.plan.triggers import Triggers
 from snowpipe_ml.engine.plan.versions import Stored, Version, from_json
 from snowpipe_ml.errors import MissingExtraError, UsageError
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
@@ -150,7 +151,7 @@ def decide(
         turn: the nodes to decide on, and what the run has done so far; None to decide on all nodes before
             any has run.
     """
-    shared = shared_outputs(graph)
+    shared, triggers = shared_outputs(graph), Triggers.read(graph, ctx)
     turn = turn or Turn(graph.nodes)
     nodes = {name: node for name, node in graph.nodes.items() if name in turn.names}
     reasons: dict[str, str] = {}
@@ -168,17 +169,21 @@ def decide(
             ]
             reason = f"{running[0]} runs" if running else turn.ran.get(name)
         if reason is None and known is not None:
-            reason = _change_reason(node, prints[name], known, now, shared)
+            reason = _change_reason(node, prints[name], known, now, shared, triggers)
         if reason is not None:
             reasons[name] = reason
     _add_named_by_run(graph, nodes, past, reasons, omitted)
+    for name in nodes.keys() - reasons.keys() - omitted.keys():
+        reader = _reader(graph, name, graph.nodes[name].writes, reasons)
+        if reader is not None and prints[name].outside != past[name].details.get("outside"):
+            reasons[name] = f"{reader} needs its newest rows"
     made = {str(output.name) for success in past.values() for output in success.outputs} | set(written)
     return {
         name: Decision(Action.OMIT, omitted[name])
         if name in omitted
         else Decision(_action(node, now), reasons[name], _destroyed(node, now, made))
         if name in reasons
-        else Decision(Action.SKIP, f"unchanged since {past[name].run_id}")
+        else Decision(Action.SKIP, _unchanged(past[name], now, triggers))
         for name, node in nodes.items()
     }
 
@@ -239,18 +244,46 @@ def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success |
 
 
 def _change_reason(
-    node: Node, now: Fingerprint, past: Success, there: Mapping[Resource, Version], shared: set[Resource]
+    node: Node,
+    now: Fingerprint,
+    past: Success,
+    there: Mapping[Resource, Version],
+    shared: set[Resource],
+    triggers: Triggers,
 ) -> str | None:
     """The reason a node must run because its code, inputs or outputs changed; None if nothing changed.
 
     A stream follows the changes of its table by itself.
     """
+    outside = past.details.get("outside") != now.outside
+    waits = any(triggers.waits(resource, past.at) for resource in node.writes)
+    inputs = {
+        resource: version
+        for resource, version in past.inputs.items()
+        if resource not in there or not triggers.waits(resource, past.at)
+    }
+    outputs = {
+        resource: version
+        for resource, version in past.outputs.items()
+        if resource not in there
+        or not (triggers.waits(resource, past.at) and there[resource].same_view(version))
+    }
     return (
         ("its SQL or code changed" if past.details.get("code") != now.code else None)
-        or ("its external source changed" if past.details.get("outside") != now.outside else None)
-        or changed_outputs(past.outputs, there, shared)
-        or (None if isinstance(node.step, StreamStep) else changed_inputs(past.inputs, there))
+        or ("its external source changed" if outside and not waits else None)
+        or changed_outputs(outputs, there, shared)
+        or (None if isinstance(node.step, StreamStep) else changed_inputs(inputs, there))
     )
+
+
+def _unchanged(past: Success, there: Mapping[Resource, Version], triggers: Triggers) -> str:
+    """The reason to skip a node: unchanged, but for sources whose changes wait."""
+    changed = [
+        triggers.said(resource)
+        for resource in past.inputs
+        if resource in triggers.of and changed_inputs({resource: past.inputs[resource]}, there)
+    ]
+    return f"unchanged since {past.run_id}" + (f", but for {', '.join(changed)}" if changed else "")
 
 
 def has_outputs(node: Node, now: Mapping[Resource, Version]) -> bool:

@@ -42,6 +42,11 @@ class Version:
     token: str
     rows: int | None = None
 
+    def same_view(self, other: Version) -> bool:
+        """Return whether both are of a view with the same text, whatever the tables hold that it reads."""
+        text = self.token.partition(" ")[2]
+        return text != "" and text == other.token.partition(" ")[2]
+
 
 class Known:
     """The versions that a run has seen: those before its first step, and those that its steps have left.
@@ -168,6 +173,7 @@ class Versions:
         )
         (tokens,) = self._run(sql("SELECT {calls}", calls=calls))
         return {
+            # The time, and the digest of the text of a view.
             r: Version(" ".join(filter(None, (str(token), self._texts.get(r)))), count)
             for (r, count), token in zip(rows.items(), tokens, strict=True)
         }
