@@ -202,6 +202,11 @@ class Step(ABC, Generic[S_co]):
         """The stored names and the types of the columns that the spec declares; empty for most steps."""
         return {}
 
+    @property
+    def keeps(self) -> int | None:
+        """How many tables it keeps that it has made in earlier runs under other names; None for all."""
+        return None
+
     def scope(self, ctx: PlanContext) -> Mapping[str, object]:
         """The variables of its SQL templates."""
         return ctx.scope if self.item is None else {**ctx.scope, "item": self.item}

@@ -218,6 +218,7 @@ class Source(Model):
     )
     trigger: Trigger = Field(
         "change",
+        exclude=True,  # no part of fingerprints
         description="Which changes start the steps that read the source. change: each; daily, weekly, monthly: "
         "those in a later day, week or month (UTC) than the last success of the step; never: none. A step that runs "
         "for another reason reads the newest rows",
@@ -327,6 +328,12 @@ class Pipeline(Model):
     targets: dict[PlainKey, TargetSettings] = Field(min_length=1)
     default_target: str | None = None
     state: ObjectName = Field("SNOWPIPE_ML", validate_default=True, description="Schema of the state store")
+    keep_runs: int | None = Field(
+        None,
+        ge=1,
+        description="How many runs keep their records. Of older ones, the last success of each step is kept; all are kept "
+        "by default",
+    )
     roles: dict[ObjectKey, Role] = Field({})
     grants: dict[str, dict[Securable, tuple[Privilege, ...]]] = Field(
         {}, description="Privileges by role and object: {ROLE: {'table NAME': [PRIVILEGE]}}"

@@ -15,9 +15,8 @@ from snowpipe_ml.plugins import PlanContext, RunInfo
 from snowpipe_ml.text.redaction import redact, secret_names
 
 VERSION = 2
-# Settings that affect how a step is run, but not its outputs.
+# Settings that affect how a step is run, but not its outputs. Those of one type have `exclude`.
 _OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse", "foreach", "when")
-_OF_THE_SOURCE = {"trigger"}  # of a declared object
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _own(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str],
     settings = step.settings.model_dump(mode="python", by_alias=True, exclude=set(_OF_THE_RUN))
     model = getattr(step, "model", None)
     if isinstance(model, BaseModel):
-        settings |= model.model_dump(mode="python", by_alias=True, exclude=_OF_THE_SOURCE)
+        settings |= model.model_dump(mode="python", by_alias=True)
     plan = step.plan(ctx)
     return (
         {

@@ -15,6 +15,7 @@ from snowpipe_ml.engine.run.joined import Joined, joined, unfinished
 from snowpipe_ml.engine.run.opened import Access
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, ended, recorded_outcome, skipped
 from snowpipe_ml.engine.run.source import Source
+from snowpipe_ml.engine.run.tidying import tidy
 
 _CANCELS = 10.0  # seconds that canceled steps may take to record their end
 
@@ -96,6 +97,7 @@ def _finished(
     at.state.finished(start, finished)
     for listener in listeners:
         listener(finished)
+    tidy(at, result)
     _release(part)
     run_hooks(at.spec, result, at.connection)
     return result

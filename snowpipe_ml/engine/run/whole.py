@@ -18,6 +18,7 @@ from snowpipe_ml.engine.run.opened import Access, Decided, OpenRun, opened
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.engine.run.source import Source, recorded
+from snowpipe_ml.engine.run.tidying import tidy
 from snowpipe_ml.errors import UsageError
 
 Ended = Callable[[History, RunResult], None]
@@ -87,6 +88,7 @@ def run_whole(
             if what.run_key is not None:
                 details["run_key"] = what.run_key
             result = runner.execute(details)
+            tidy(at, result)
         run_hooks(at.spec, result, at.connection)
         if ended is not None:
             ended(History(at.state, *at.key), result)

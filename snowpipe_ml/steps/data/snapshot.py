@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
 from snowpipe_ml.plugins import (
     PlanContext,
     Resource,
@@ -29,8 +31,19 @@ class Snapshot(Step["Snapshot.Settings"]):
 
         table: TableName
         into: TableName
+        keep: int | None = Field(
+            None,
+            ge=1,
+            exclude=True,  # no part of fingerprints
+            description="How many snapshots are kept if `into` names another table in each run, as {{ run.model_id }} does: "
+            "older ones that this step has made are dropped; all are kept by default",
+        )
 
     settings: Snapshot.Settings
+
+    @property
+    def keeps(self) -> int | None:
+        return self.settings.keep
 
     def reads(self, ctx: PlanContext) -> Iterable[Resource]:
         yield table(self.settings.table, "table")
