@@ -1,7 +1,7 @@
 """Publish the outputs of steps: each in one statement, and with what others have given it.
 
 A CREATE OR REPLACE statement drops the privileges on the replaced object, its tags and its comments, unless it
-says COPY GRANTS and COPY TAGS and has the comments itself:
+says COPY GRANTS and COPY TAGS and has the comments itself, and it drops masking policies, unless it names them:
 https://docs.snowflake.com/en/sql-reference/sql/create-table#label-create-table-copy-grants
 A new object is created without these clauses, as COPY GRANTS would keep it from
 the privileges on future objects of its schema. Comments on columns of a table and on functions, for which CREATE
@@ -16,7 +16,8 @@ from typing import Any
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.sql import DataType, Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.plugins.connection import Row
+from snowpipe_ml.sql import DataType, Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
 
 _NO_COMMENT = "user-defined function"
 """The description of a function without a comment in SHOW FUNCTIONS."""
@@ -121,7 +122,7 @@ def replace_table(
     shown: Mapping[str, Any] | None,
     layout: Layout = Layout(),
 ) -> None:
-    """Create a table, or replace one and keep its grants, tags and comments.
+    """Create a table, or replace one and keep its grants, tags, comments and masking policies.
 
     Args:
         ctx: the context of the step.
@@ -130,9 +131,13 @@ def replace_table(
         shown: the existing table, as :meth:`RunContext.shown` returns it.
         layout: how it is stored, if its content is a query.
     """
-    comments = {} if shown is None else _column_comments(ctx, "TABLE", name)
+    columns = [] if shown is None else _columns(ctx, "TABLE", name)
     kept = list(_kept(shown))
-    clauses = [content, *kept] if content.text.startswith("CLONE") else [*layout.clauses, *kept, content]
+    if content.text.startswith("CLONE"):
+        clauses = [content, *kept]
+    else:
+        masked = _masked(ctx, name, Sql(content.text.removeprefix("AS ")), columns)
+        clauses = [*masked, *layout.clauses, *kept, content]
     statement = sql(
         "CREATE OR REPLACE {kind} {name} {clauses}", kind=layout.kind, name=name, clauses=join(" ", clauses)
     )
@@ -140,9 +145,21 @@ def replace_table(
         ctx.create(name, statement)
         return
     ctx.execute(statement)
-    if not comments:
+    policies = _policies(columns) if content.text.startswith("CLONE") else {}
+    comments = _comments(columns)
+    if not (policies or comments):
         return
     there = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    for column, policy in policies.items():
+        if column in there:  # FORCE, since the clone has those of its source
+            ctx.execute(
+                sql(
+                    "ALTER TABLE {name} MODIFY COLUMN {column} SET MASKING POLICY {policy} FORCE",
+                    name=name,
+                    column=Identifier(column),
+                    policy=policy,
+                )
+            )
     for column, text in comments.items():
         if column in there:
             target = QualifiedName((*name.parts, Identifier(column)))
@@ -158,10 +175,65 @@ def _kept(shown: Mapping[str, Any] | None) -> Iterable[Sql]:
         yield sql("COMMENT = {text}", text=Literal(str(shown["comment"])))
 
 
-def _column_comments(ctx: RunContext, kind: str, name: QualifiedName) -> dict[str, str]:
-    """Return the comments of the columns of a table or view."""
-    described = ctx.execute(sql("DESCRIBE {kind} {name}", kind=Sql(kind), name=name))
-    return {str(row["name"]): str(row["comment"]) for row in described if row["comment"]}
+def _columns(ctx: RunContext, kind: str, name: QualifiedName) -> list[Row]:
+    """Return the columns of a table or view, as DESCRIBE shows them."""
+    return ctx.execute(sql("DESCRIBE {kind} {name}", kind=Sql(kind), name=name))
+
+
+def _comments(columns: Iterable[Row]) -> dict[str, str]:
+    """Return the comments of columns."""
+    return {str(row["name"]): str(row["comment"]) for row in columns if row["comment"]}
+
+
+def _policies(columns: Iterable[Row]) -> dict[str, QualifiedName]:
+    """Return the masking policies that are set on columns themselves; those of tags are kept with the tags.
+
+    https://docs.snowflake.com/en/sql-reference/sql/desc-table
+    """
+    return {
+        str(row["name"]): QualifiedName.parse(str(row["policy name"]))
+        for row in columns
+        if row["policy name"]
+    }
+
+
+def _masked(ctx: RunContext, name: QualifiedName, query: Sql, columns: Iterable[Row]) -> Iterator[Sql]:
+    """Return the columns of CREATE TABLE, if a column of the query keeps a masking policy.
+
+    Such a column has its type there. The statement fails if the role may not apply the policy: a table without
+    it would show what it hides.
+
+    Raises:
+        StepError: a column has another type than the one that its policy masks.
+    """
+    policies = _policies(columns)
+    if not policies:
+        return
+    new = columns_of_query(ctx, query)
+    if not policies.keys() & new.keys():
+        return
+    old = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
+    types = {str(row["name"]): str(row["type"]) for row in columns}
+    parts: list[Fragment] = []
+    for column, kind in new.items():
+        if column not in policies:
+            parts.append(Identifier(column))
+            continue
+        if kind.name != old[column].name:
+            raise StepError(
+                f"the column {column} of {name} would change its type, and the masking policy {policies[column]} is for "
+                f"{types[column]}: cast it to that type, or run ALTER TABLE {name.sql} MODIFY COLUMN "
+                f"{Identifier(column).sql} UNSET MASKING POLICY, and set another one after the run"
+            )
+        parts.append(
+            sql(
+                "{column} {type} WITH MASKING POLICY {policy}",
+                column=Identifier(column),
+                type=DataType.parse(types[column]) if kind == old[column] else kind,
+                policy=policies[column],
+            )
+        )
+    yield sql("({columns})", columns=join(", ", parts))
 
 
 def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
@@ -238,7 +310,7 @@ def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
 
 
 def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mapping[str, Any] | None) -> None:
-    """Create a view, or replace one and keep its grants, tags and comments.
+    """Create a view, or replace one and keep its grants, tags, comments and masking policies.
 
     Args:
         ctx: the context of the step.
@@ -248,14 +320,17 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
     """
     shown = None if shown is None or shown["kind"] != "VIEW" else shown
     clauses = [*_kept(shown)]
-    comments = {} if shown is None else _column_comments(ctx, "VIEW", name)
-    if comments:
-        columns = [
-            sql("{name} COMMENT {text}", name=Identifier(column), text=Literal(comments[column]))
-            if column in comments
-            else Identifier(column)
-            for column in columns_of_query(ctx, query)
-        ]
+    described = [] if shown is None else _columns(ctx, "VIEW", name)
+    comments, policies = _comments(described), _policies(described)
+    if comments or policies:
+        columns = []
+        for column in columns_of_query(ctx, query):
+            parts: list[Fragment] = [Identifier(column)]
+            if column in policies:
+                parts.append(sql("WITH MASKING POLICY {policy}", policy=policies[column]))
+            if column in comments:
+                parts.append(sql("COMMENT {text}", text=Literal(comments[column])))
+            columns.append(join(" ", parts))
         clauses.insert(0, sql("({columns})", columns=join(", ", columns)))
     clauses.append(sql("AS {query}", query=query))
     statement = sql("CREATE OR REPLACE VIEW {name} {clauses}", name=name, clauses=join(" ", clauses))
