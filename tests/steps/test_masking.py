@@ -13,7 +13,6 @@ import pytest
 from snowflake.snowpark import Row
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.plugins.connection import Row as ShownRow
 from snowpipe_ml.plugins.running import Running
 from snowpipe_ml.sql import Sql
 from tests.conftest import ask, write_spec
@@ -32,7 +31,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements that name a masking policy."""
     execute, found = Running.execute, []
 
-    def masked(self: Running, statement: Sql) -> list[ShownRow]:
+    def masked(self: Running, statement: Sql) -> list[Row]:
         text = statement.text
         if "MASKING POLICY" in text:
             found.append(text)

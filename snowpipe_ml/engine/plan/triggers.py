@@ -35,7 +35,8 @@ class Triggers:
             trigger = _of_node(node, found)
             if trigger != "change":
                 found |= dict.fromkeys(_tables(node), trigger)
-        started: datetime = ctx.scope["run"]["started_at"]
+        started = ctx.scope["run"]["started_at"]
+        assert isinstance(started, datetime)
         return cls(found, started.astimezone(UTC).date())
 
     def waits(self, resource: Resource, since: datetime) -> bool:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
-from snowpipe_ml.plugins.connection import Row
 from snowpipe_ml.sql import DataType, Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Row
 
 _NO_COMMENT = "user-defined function"
 """The description of a function without a comment in SHOW FUNCTIONS."""
