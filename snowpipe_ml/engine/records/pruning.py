@@ -1,7 +1,7 @@
 """Records and tables of earlier runs that a run removes at its end.
 
 The records of the last runs are kept, and of older ones those that later runs compare their steps with: the last
-success of each step. A step with the setting ``keep`` keeps its last tables under names of their own; the older ones
+success of each step. A step with the setting ``keep`` keeps the tables of its last runs; the older ones
 are dropped, and that is recorded.
 """
 
