@@ -117,7 +117,7 @@ def test_files_are_queried_inferred_and_loaded(query: Any, session: Any) -> None
     assert query(f"SELECT COLUMN_NAME, TYPE FROM {inferred}") == [
         ("name", "TEXT"),
         ("n", "NUMBER(38, 0)"),
-        ("list", "ARRAY"),
+        ("list", "VARIANT"),
     ]
     query("CREATE TABLE t (name VARCHAR, n INT)")
     query("COPY INTO t FROM @s FILE_FORMAT = (FORMAT_NAME = f) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")

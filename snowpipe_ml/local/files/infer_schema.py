@@ -36,6 +36,7 @@ _OPTIONS = {
     "MAX_FILE_COUNT",
     "MAX_RECORDS_PER_FILE",
     "KIND",
+    "INFER_NESTED_TYPES",
 }
 
 
@@ -44,6 +45,10 @@ def infer_schema(compiler: Compiler, options: Options) -> tuple[list[Column], pa
     session = compiler.session
     for key in set(options) - _OPTIONS:
         raise errors.UnsupportedError(f"INFER_SCHEMA with {key}")
+    if options.get("INFER_NESTED_TYPES"):
+        raise errors.UnsupportedError(
+            "INFER_SCHEMA with INFER_NESTED_TYPES = TRUE", "Nested columns are VARIANT"
+        )
     stage, path = find_stage(session, str(options["LOCATION"]))
     fmt = file_format(session, options.get("FILE_FORMAT"), stage)
     names = list_option(options, "FILES")

@@ -133,10 +133,8 @@ def _is_plain(type_: str) -> bool:
 def _snowflake_type(duck: Duck, source: str, name: str, duckdb: str, fmt: Options) -> str:
     if match := re.match(r"DECIMAL\((\d+),\s*(\d+)\)", duckdb):
         return f"NUMBER({match.group(1)}, {match.group(2)})"
-    if duckdb.endswith("[]"):
-        return "ARRAY"
-    if duckdb.startswith(("STRUCT", "MAP")):
-        return "OBJECT"
+    if not _is_plain(duckdb):
+        return "VARIANT"
     if duckdb == "BLOB":
         # With USE_LOGICAL_TYPE a column without a logical type is binary, as Snowpark's tests expect.
         text = fmt.get("BINARY_AS_TEXT", not fmt.get("USE_LOGICAL_TYPE")) and is_text(
