@@ -87,6 +87,8 @@ def run_whole(
             details = recorded(at.spec, decided.graph, at.run, at.variables)
             if what.run_key is not None:
                 details["run_key"] = what.run_key
+            if len(decided.graph.nodes) < len(at.graph.nodes):
+                details |= {"whole": False, "steps": list(decided.graph.nodes)}
             result = runner.execute(details)
             tidy(at, result)
         run_hooks(at.spec, result, at.connection)
