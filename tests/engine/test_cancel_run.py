@@ -60,6 +60,7 @@ def test_nothing_runs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_run_of_another_process(tmp_path: Path) -> None:
     """One step at a time, so that a step that needs none of the canceled ones has not started."""
     spec = write_spec(tmp_path, SPEC)
@@ -139,6 +140,7 @@ def test_a_lock_without_a_run(tmp_path: Path) -> None:
     assert pipeline.run().ok
 
 
+@pytest.mark.slow
 def test_a_graph_of_tasks(tmp_path: Path) -> None:
     """Nothing goes on with the run: neither the automatic retry of its tasks, nor one by hand."""
     spec = write_spec(tmp_path, SPEC)
