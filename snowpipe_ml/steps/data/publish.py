@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NO_COMMENT = "user-defined function"
 """The description of a function without a comment in SHOW FUNCTIONS."""
+_NAMES = {"DOUBLE": "FLOAT", "MAP": "OBJECT"}
+"""The types that Snowpark names otherwise."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,13 @@ def _kind(datatype: Any) -> DataType:
         return DataType("NUMBER", (datatype.precision, datatype.scale))
     if hasattr(datatype, "length"):
         return DataType("VARCHAR", () if datatype.length is None else (datatype.length,)).complete
-    return DataType(str(datatype))
+    kind = type(datatype).__name__.removesuffix("Type").upper()
+    if kind == "TIMESTAMP":
+        zone = datatype.tz.value.upper()
+        return DataType("TIMESTAMP_NTZ" if zone == "DEFAULT" else f"TIMESTAMP_{zone}")
+    if kind == "VECTOR":
+        return DataType(kind, (datatype.dimension,), datatype.element_type.upper())
+    return DataType(_NAMES.get(kind, kind))
 
 
 def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
