@@ -275,6 +275,33 @@ def test_new_columns(capture: Callable[..., Capture]) -> None:
     assert "the query has no column X, only ID, N" in at.failure()
 
 
+def test_the_changes_of_a_view_of_a_step_are_merged(tmp_path: Path) -> None:
+    """Each run would make the stream stale if it replaced the view, whose table has changed."""
+    pipeline = Pipeline.from_yaml(
+        write_spec(
+            tmp_path,
+            "tables: {raw: {columns: {ID: varchar, N: number}}}\n"
+            "streams: {changes: {view: positive, show_initial_rows: true}}\n"
+            "steps:\n"
+            "  positive: {type: transform, writes: positive, materialized: view,\n"
+            "    query: \"SELECT ID, N FROM {{ ref('raw') }} WHERE N > 0\"}\n"
+            "  trips: {type: merge, from: {stream: changes}, into: trips, key: [ID], delete: true}\n",
+        )
+    )
+    with pipeline.session() as session:
+        for change, rows in (
+            ("CREATE TABLE RAW (ID VARCHAR, N NUMBER)", []),
+            ("INSERT INTO RAW VALUES ('a', 1), ('b', -1), ('c', 3)", [("a", 1), ("c", 3)]),
+            ("UPDATE RAW SET N = -N", [("b", 1)]),
+            ("DELETE FROM RAW WHERE ID = 'b'", []),
+            ("INSERT INTO RAW VALUES ('d', 4)", [("d", 4)]),
+        ):
+            session.sql(change).collect()
+            result = pipeline.run()
+            assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+            assert session.sql("SELECT * FROM TRIPS ORDER BY ID").collect() == rows
+
+
 def test_a_view_is_refused(capture: Callable[..., Capture]) -> None:
     at = capture("key: [ID]")
     at.sql("CREATE VIEW TRIPS AS SELECT 1 AS ID")

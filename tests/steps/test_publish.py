@@ -92,6 +92,31 @@ def test_what_is_new_gets_the_privileges_on_future_objects(ctx: RunContext, quer
     ]
 
 
+def test_a_view_is_replaced_only_if_it_differs(ctx: RunContext, query: Any) -> None:
+    name = QualifiedName.of("V")
+    query("CREATE TABLE BASE (A NUMBER(5), B VARCHAR(3), C TIMESTAMP_LTZ(3), D TIME(0), E VARIANT)")
+    star, text = Sql("SELECT * FROM BASE"), Sql("-- why\nSELECT 'x' AS T, A / 3 AS N, D FROM BASE")
+    replaced = []
+    for view, change in (
+        (star, "COMMENT ON COLUMN V.A IS 'kept'"),
+        (star, "INSERT INTO BASE (A) VALUES (1)"),
+        (star, "SELECT 1"),
+        (text, "SELECT 1"),
+        (text, "CREATE OR REPLACE VIEW V (A, B, C) AS -- why\nSELECT 'x' AS T, A / 3 AS N, D FROM BASE"),
+        (text, "SELECT 1"),
+        (Sql("SELECT 'x' AS T, A / 3 AS N, D FROM BASE"), "SELECT 1"),
+    ):
+        recorder = Recorder(ctx.opened)
+        publish_view(ctx, name, view)
+        replaced.append(any(text.startswith("CREATE OR REPLACE VIEW") for text in recorder.statements))
+        ctx.opened.connection.listeners.clear()
+        query(change)
+    assert replaced == [True, False, False, True, False, True, True]
+    query("ALTER TABLE BASE DROP COLUMN D")
+    publish_view(ctx, name, Sql("SELECT A FROM BASE"))
+    assert query("SELECT A FROM V") == [(1,)]
+
+
 def test_a_view_of_a_source_does_not_replace_a_table(ctx: RunContext, query: Any) -> None:
     query("CREATE TABLE V (A NUMBER)")
     name = QualifiedName.of("V")

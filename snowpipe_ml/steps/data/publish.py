@@ -240,6 +240,24 @@ def _masked(ctx: RunContext, name: QualifiedName, query: Sql, columns: Iterable[
     yield sql("({columns})", columns=join(", ", parts))
 
 
+def _is_view_of(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
+    """Return whether an existing view is that of a query: its text ends with the query, and its columns fit.
+
+    SHOW VIEWS has the text of the statement that created the view:
+    https://docs.snowflake.com/en/sql-reference/sql/show-views
+    """
+    texts = [str(row["text"]) for row in ctx.listed("VIEWS", name)]
+    if not any(text.rstrip().rstrip(";").endswith(f" AS {query.text}") for text in texts):
+        return False
+    from snowflake.snowpark.exceptions import SnowparkSQLException
+
+    try:
+        return _accepts(ctx, name, query)
+    except SnowparkSQLException as error:
+        ctx.logger.debug("the view %s can no longer be read: %s", name, error)
+        return False
+
+
 def append_run(ctx: RunContext, name: QualifiedName, query: Sql) -> int:
     """Append the rows of a query, which have this run's RUN_ID, to a table.
 
@@ -302,7 +320,7 @@ def _kind(datatype: Any) -> DataType:
 
 
 def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
-    """Return whether a table has the columns of a query, each wide enough for its values."""
+    """Return whether a table or view has the columns of a query, each wide enough for its values."""
     there, new = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}")), columns_of_query(ctx, query)
     return list(there) == list(new) and all(
         new[column] == kind or new[column].widens_to(kind) for column, kind in there.items()
@@ -310,7 +328,7 @@ def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
 
 
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
-    """Create or replace a view of a query; an existing table of the same name is dropped."""
+    """Create a view of a query, or replace one that differs; an existing table of the same name is dropped."""
     ctx.before_publishing()
     shown = ctx.shown(name)
     if shown is not None and shown["kind"] != "VIEW":
@@ -320,7 +338,11 @@ def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
 
 
 def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mapping[str, Any] | None) -> None:
-    """Create a view, or replace one and keep its grants, tags, comments and masking policies.
+    """Create a view, or replace one that differs and keep its grants, tags, comments and masking policies.
+
+    A view with the same query and columns that fit stays, since a new one would make the streams on it stale. The
+    columns of a view are those of its creation, even if the query has a star and a table has more columns now:
+    https://docs.snowflake.com/en/sql-reference/sql/create-view
 
     Args:
         ctx: the context of the step.
@@ -330,6 +352,8 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
     """
     shown = None if shown is None or shown["kind"] != "VIEW" else shown
     clauses = [*_kept(shown)]
+    if shown is not None and _is_view_of(ctx, name, query):
+        return
     described = [] if shown is None else _columns(ctx, "VIEW", name)
     comments, policies = _comments(described), _policies(described)
     if comments or policies:
