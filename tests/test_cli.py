@@ -38,7 +38,6 @@ def invoke(*arguments: object) -> Result:
         "test",
         "schema",
         "runs",
-        "cancel",
         "cost",
         "dashboard",
         "logs",

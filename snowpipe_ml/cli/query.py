@@ -22,8 +22,12 @@ from snowpipe_ml.ui.tables import print_table
 @click.command()
 @spec_options
 def status(spec: Path, target: str | None, variables: dict[str, object]) -> None:
-    """Show the last run of SPEC on a target."""
-    rows = open_pipeline(spec, variables).last_run(target)
+    """Show the last run of SPEC on a target.
+
+    After a `run --backfill`, also which intervals of each step are done, and the gaps between them.
+    """
+    with open_pipeline(spec, variables).history(target) as history:
+        rows, covered = history.last_run(), history.intervals()
     if not rows:
         click.echo("no run yet")
         return
@@ -33,6 +37,12 @@ def status(spec: Path, target: str | None, variables: dict[str, object]) -> None
         for row in rows
     ]
     print_table(make_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
+    if covered:
+        intervals = [
+            [step, ", ".join(map(str, found.done)) or "none", ", ".join(map(str, found.gaps)) or "none"]
+            for step, found in covered.items()
+        ]
+        print_table(make_console(), ("STEP", "DONE", "GAPS"), intervals, title="backfills")
 
 
 @click.command("sql")

@@ -23,6 +23,7 @@ from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.integrations.openlineage import OpenLineage
+from snowpipe_ml.plugins.intervals import UNITS
 from snowpipe_ml.text.printable import one_line
 from snowpipe_ml.ui.jsonlines import JsonLines
 from snowpipe_ml.ui.report import report_path, write_report
@@ -48,6 +49,17 @@ from snowpipe_ml.ui.terminal import Checklist
 )
 @click.option("--fail-fast", is_flag=True, help="Stop scheduling new steps after the first failure.")
 @click.option("--full-refresh", is_flag=True, help="Run every step, changed or not.")
+@click.option(
+    "--backfill",
+    metavar="FROM..TO",
+    help="Compute the rows of an interval in incremental tables with `since`, such as 2022-01-01..2022-04-01, "
+    "instead of new rows. TO is not included. Intervals that are done are skipped, unless --full-refresh is given.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(UNITS),
+    help="Split --backfill into intervals of this length, each committed by itself.",
+)
 @click.option(
     "--allow-destructive",
     is_flag=True,
@@ -76,6 +88,8 @@ def run(
     resume: str | None,
     fail_fast: bool,
     full_refresh: bool,
+    backfill: str | None,
+    by: str | None,
     report: bool,
     dry_run: bool,
     as_json: bool,
@@ -96,6 +110,8 @@ def run(
                 compare=True,
                 full_refresh=full_refresh,
                 run_date=run_date,
+                backfill=backfill,
+                by=by,
             ),
             show_sql=False,
             as_json=as_json,
@@ -129,6 +145,8 @@ def run(
             full_refresh=full_refresh,
             allow_destructive=allow_destructive,
             run_date=run_date,
+            backfill=backfill,
+            by=by,
             resume=True if resume == "last" else resume or False,
             ended=write,
         )

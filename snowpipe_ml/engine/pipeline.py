@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.tasks import Task, tasks
+from snowpipe_ml.engine.run.backfill import Backfill
 from snowpipe_ml.engine.run.ending import cancel as cancel_run
-from snowpipe_ml.engine.run.ending import cancel_unfinished, finish, finish_when_done
+from snowpipe_ml.engine.run.ending import finish, finish_when_done
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.inspected import Inspected
@@ -56,6 +57,8 @@ class Pipeline(Inspected):
         compare: bool = False,
         full_refresh: bool = False,
         run_date: date | None = None,
+        backfill: str | None = None,
+        by: str | None = None,
         look: Look | None = None,
     ) -> list[PlannedStep]:
         """Plan a run: the nodes in order, and what each would do.
@@ -68,13 +71,15 @@ class Pipeline(Inspected):
                 Without it, no connection is made.
             full_refresh: plan as if nothing had run before.
             run_date: the run date; today if None.
+            backfill: plan the backfill of an interval, as :meth:`run` takes it.
+            by: the unit of its intervals.
             look: called with the open connection of a plan that is compared.
 
         Raises:
             SpecError: the spec is invalid.
             TargetError: the target cannot be reached.
         """
-        what = What(run_date, tuple(select), tuple(exclude), full_refresh)
+        what = What(run_date, tuple(select), tuple(exclude), full_refresh, backfill=Backfill.of(backfill, by))
         return planned(self, target, what, compare=compare, look=look)
 
     def run(
@@ -92,6 +97,8 @@ class Pipeline(Inspected):
         allow_destructive: bool = False,
         run_date: date | None = None,
         run_key: str | None = None,
+        backfill: str | None = None,
+        by: str | None = None,
         session_factory: SessionFactory | None = None,
         cancel: Event | None = None,
         ended: Ended | None = None,
@@ -116,6 +123,11 @@ class Pipeline(Inspected):
                 RUN_DATE in the metrics; today if None. A resumed run keeps its own.
             run_key: what identifies the run for the caller. A run with the same key that did not succeed is
                 resumed.
+            backfill: the interval to compute of the incremental tables with ``since``, instead of their new rows:
+                ``2022-01-01..2022-04-01``, without its end. What earlier backfills have computed is not computed
+                again, unless ``full_refresh`` is set. A resumed run keeps its own.
+            by: the unit of the intervals that ``backfill`` is split into: ``hour``, ``day``, ``week``, ``month``,
+                ``quarter`` or ``year``. Each is committed by itself.
             session_factory: opens Sessions on the target; by default, the target of the spec does.
             cancel: stops the run when it is set, as Ctrl-C and SIGTERM do.
             ended: called with the history of runs when the run has ended, on the connection of the run.
@@ -125,12 +137,20 @@ class Pipeline(Inspected):
 
         Raises:
             SpecError: the spec is invalid.
-            UsageError: nothing is selected, there is nothing to resume, the run date differs from
-                that of the resumed run, or a table would be destroyed.
+            UsageError: nothing is selected, there is nothing to resume, the run date or the backfill differs from
+                that of the resumed run, no step can be computed by intervals, or a table would be destroyed.
             TargetError: the target cannot be reached.
             LockedError: another run or process holds the target.
         """
-        what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
+        what = What(
+            run_date,
+            tuple(select),
+            tuple(exclude),
+            full_refresh,
+            allow_destructive,
+            run_key,
+            Backfill.of(backfill, by),
+        )
         return run_whole(
             self,
             target,
@@ -178,7 +198,6 @@ class Pipeline(Inspected):
         full_refresh: bool = False,
         allow_destructive: bool = False,
         is_over: Callable[[str], bool] | None = None,
-        resume_canceled: bool = True,
         session: Session | None = None,
         session_factory: SessionFactory | None = None,
     ) -> RunHandle:
@@ -202,7 +221,6 @@ class Pipeline(Inspected):
             is_over: tells whether the run with a key is over for the caller although it was never finished, as
                 that of an orchestrator whose process was killed. It is called with the key of the run that
                 holds the lock. That run is then canceled, and does not hold the lock until it expires.
-            resume_canceled: whether a run with this key that was canceled is resumed.
             session: an open Session of the caller's.
             session_factory: opens Sessions on the target; by default, the target of the spec does.
 
@@ -211,14 +229,13 @@ class Pipeline(Inspected):
 
         Raises:
             SpecError: the spec is invalid.
-            UsageError: nothing is selected, the run with this key has another run date or was canceled, or a table
-                would be destroyed.
+            UsageError: nothing is selected, the run with this key has another run date, or a table would be
+                destroyed.
             TargetError: the target cannot be reached.
             LockedError: another run or process holds the target.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
-        access = Access(session, session_factory)
-        return begin(self, target, access, what, lasts, is_over, resume_canceled=resume_canceled)
+        return begin(self, target, Access(session, session_factory), what, lasts, is_over)
 
     def find_run(
         self,
@@ -358,35 +375,3 @@ class Pipeline(Inspected):
         The arguments and errors are those of :meth:`finish_run`.
         """
         return cancel_run(self, RunHandle.from_json(handle), Access(session, session_factory), listeners)
-
-    def cancel_run(
-        self,
-        target: str | None = None,
-        run_id: str | None = None,
-        *,
-        listeners: Iterable[Listener] = (),
-        session: Session | None = None,
-        session_factory: SessionFactory | None = None,
-    ) -> RunResult | None:
-        """Cancel a run without its handle, whoever began it: a command, an orchestrator or a graph of tasks.
-
-        What runs of it on the target is canceled, its lock is released, and it is recorded as canceled. Its process,
-        if it still runs, starts no further steps.
-
-        Args:
-            target: the target's name; the default target if None.
-            run_id: the run; by default the one that has the lock, and otherwise the last one.
-            listeners: called with the events of the end.
-            session: an open Session of the caller's.
-            session_factory: opens Sessions on the target; by default, the target of the spec does.
-
-        Returns:
-            The result of the run and of each step; None if the run has ended, or there is none.
-
-        Raises:
-            SpecError: the spec is invalid.
-            UsageError: there is no run with this id.
-            TargetError: the target cannot be reached.
-            LockedError: a statement of the run was canceled, and does not end.
-        """
-        return cancel_unfinished(self, target, Access(session, session_factory), listeners, run_id)

@@ -35,6 +35,7 @@ from snowpipe_ml.plugins.fields import (
     TableName,
 )
 from snowpipe_ml.plugins.identity import Progress, RunInfo
+from snowpipe_ml.plugins.intervals import Interval
 from snowpipe_ml.plugins.registry import ENTRY_POINT_GROUP, STEP_TYPES, register, step_types
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
@@ -71,6 +72,7 @@ __all__ = [
     "ColumnUse",
     "Finding",
     "FunctionName",
+    "Interval",
     "Kind",
     "ObjectName",
     "PackageList",

@@ -16,6 +16,7 @@ from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.plugins.fields import (
     ObjectName,
 )
+from snowpipe_ml.plugins.intervals import Interval
 from snowpipe_ml.plugins.resources import (
     ColumnUse,
     PackageList,
@@ -40,6 +41,7 @@ class PlanContext:
         python: the version of Python of functions and procedures, such as ``3.11``.
         threads: how many threads a step may use for its own work.
         full_refresh: whether the run computes all outputs again, instead of adding new rows to them.
+        interval: the interval that a backfill computes of the step; None in any other run.
         producer: returns the step of this pipeline that writes a resource, or None.
     """
 
@@ -52,6 +54,7 @@ class PlanContext:
     python: str = "3.11"
     threads: int = 4
     full_refresh: bool = False
+    interval: Interval | None = None
     producer: Callable[[Resource], Step[StepSettings] | None] = lambda resource: None
 
     def path(self, text: str) -> Path:
@@ -254,6 +257,13 @@ class Step(ABC, Generic[S_co]):
     def always_runs(self, ctx: PlanContext) -> str | None:
         """The reason the step must run although no change was detected; None if it can be skipped."""
         return None
+
+    def fills_intervals(self, ctx: PlanContext) -> bool:
+        """Whether :meth:`run` can compute the interval ``ctx.interval`` of its outputs, for ``run --backfill``.
+
+        The rows of the interval must be replaced whole, so that computing it again leaves the same rows.
+        """
+        return False
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         """Describe what the step would do, without a connection."""

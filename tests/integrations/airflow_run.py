@@ -7,19 +7,15 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG
-
 from snowpipe_ml import Pipeline
-from snowpipe_ml.integrations.airflow import PipelineDag, pipeline_tasks
+from snowpipe_ml.integrations.airflow import PipelineDag
 
-once = {"schedule": None, "start_date": datetime(2022, 1, 1, tzinfo=UTC)}
-if "ORDERS_GROUP" in os.environ:
-    with DAG("grouped", **once) as dag:
-        pipeline_tasks(
-            os.environ["ORDERS_SPEC"], group_id=os.environ["ORDERS_GROUP"], retry_delay=timedelta(0)
-        )
-else:
-    dag = PipelineDag(os.environ["ORDERS_SPEC"], retry_delay=timedelta(0), **once)
+dag = PipelineDag(
+    os.environ["ORDERS_SPEC"],
+    schedule=None,
+    start_date=datetime(2022, 1, 1, tzinfo=UTC),
+    retry_delay=timedelta(0),
+)
 
 
 def main(days: list[str]) -> None:

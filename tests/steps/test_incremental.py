@@ -13,6 +13,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.errors import SpecError
+from snowpipe_ml.plugins import Interval
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql
 from snowpipe_ml.steps.data.incremental import Incremental, Lookback
 from tests.conftest import write_spec
@@ -161,6 +162,32 @@ def test_a_failure_leaves_the_table_as_it_was(shop: Callable[..., Shop]) -> None
     assert at.sql("SELECT ID FROM TOTALS") == [(1,)]
 
 
+def test_new_columns_have_the_types_of_the_query(shop: Callable[..., Shop]) -> None:
+    at = shop("key: [ID]", "SELECT ID FROM {{ ref('events') }}")
+    at.sql(ADD + "(1, 'a', '2024-01-01', 1)")
+    at.run()
+    more = (
+        "AT::DATE AS D, AT::TIME AS T, AT, AT::TIMESTAMP_LTZ AS L, N / 2::FLOAT AS F, N > 0 AS B, N::VARIANT AS V, "
+        "TO_BINARY('00') AS Y, N::NUMBER(9, 2) AS N, N::VARCHAR(5) AS C"
+    )
+    shop(
+        "key: [ID], on_schema_change: append_new_columns", f"SELECT ID, {more} FROM {{{{ ref('events') }}}}"
+    ).run()
+    assert [str(kind) for _, kind, *_ in at.sql("DESCRIBE TABLE TOTALS")] == [
+        *(
+            "NUMBER(38,0)",
+            "DATE",
+            "TIME(9)",
+            "TIMESTAMP_NTZ(9)",
+            "TIMESTAMP_LTZ(9)",
+            "FLOAT",
+            "BOOLEAN",
+            "VARIANT",
+        ),
+        *("BINARY(8388608)", "NUMBER(9,2)", "VARCHAR(5)"),
+    ]
+
+
 def test_other_columns_fail_are_added_or_are_ignored(shop: Callable[..., Shop]) -> None:
     before = "SELECT ID, SHOP::VARCHAR(1) AS SHOP FROM {{ ref('events') }}"
     after = "SELECT ID, SHOP || '!' AS SHOP, N FROM {{ ref('events') }}"
@@ -182,6 +209,7 @@ def test_the_statements_are_as_snowflake_documents_them(golden: Callable[[str, s
     name, day, shop = (QualifiedName.of("TOTALS"), Identifier("DAY"), Identifier("SHOP"))
     columns = (day, shop, Identifier("N"))
     query = Sql("SELECT * FROM EVENTS")
+    march = Interval.parse("2022-03-01..2022-04-01")
     tables = [
         Incremental(name, "append", since=day),
         Incremental(name, "merge", (day, shop), day, Lookback(2, "DAY")),
@@ -189,7 +217,10 @@ def test_the_statements_are_as_snowflake_documents_them(golden: Callable[[str, s
     ]
     texts = []
     for one in tables:
-        texts += [f"-- {one.strategy}", *(f"{s.text};" for s in (one.stage(query), *one.publish(columns)))]
+        texts += [f"-- {one.strategy}"]
+        texts += [f"{s.text};" for s in (one.stage(one.new_rows(query)), *one.publish(columns))]
+        texts += [f"-- {one.strategy}, an interval"]
+        texts += [f"{s.text};" for s in (one.stage(one.rows_of(query, march)), *one.replace(columns, march))]
     golden("incremental.sql", "\n".join(texts) + "\n")
 
 

@@ -22,6 +22,8 @@ from snowpipe_ml.plugins.results import ShownChart, ShownCheck, ShownPicture
 from snowpipe_ml.sql import QualifiedName
 from snowpipe_ml.steps.declared.streams import StreamStep
 
+_NEW = "it has not succeeded on this target yet"
+
 
 class Action(enum.StrEnum):
     """The action for a node.
@@ -72,6 +74,7 @@ class Details(TypedDict, total=False):
     checks: list[ShownCheck]
     charts: list[ShownChart]
     pictures: list[ShownPicture]
+    backfilled: bool
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def decide(
     refresh: bool = False,
     written: Collection[str] = (),
     turn: Turn | None = None,
+    backfill: Mapping[str, str | None] = {},
 ) -> dict[str, Decision]:
     """Decide what to do with each node.
 
@@ -150,6 +154,8 @@ def decide(
         written: the names of the tables that earlier runs were going to write.
         turn: the nodes to decide on, and what the run has done so far; None to decide on all nodes before
             any has run.
+        backfill: the nodes that a backfill computes by intervals, each with the reason that it runs; None if all of
+            its intervals are done.
     """
     shared, triggers = shared_outputs(graph), Triggers.read(graph, ctx)
     turn = turn or Turn(graph.nodes)
@@ -160,6 +166,11 @@ def decide(
         if name in omitted:
             continue
         known = past.get(name)
+        if name in backfill:
+            reason = backfill[name] or (_NEW if known is None else None)
+            if reason is not None:
+                reasons[name] = reason
+            continue
         reason = "--full-refresh" if refresh else _spec_reason(node, ctx, prints[name], known)
         if reason is None:
             # Checked before _change_reason: SQL that is generated from another step's columns
@@ -239,7 +250,9 @@ def resources_of(
 def _spec_reason(node: Node, ctx: PlanContext, now: Fingerprint, past: Success | None) -> str | None:
     """The reason a node must run even with unchanged inputs: it is new, its settings changed, or it always runs."""
     if past is None:
-        return "it has not succeeded on this target yet"
+        return _NEW
+    if past.details.get("backfilled"):
+        return "its last run computed only the intervals of a backfill"
     return node.step.always_runs(ctx) or changed_settings(past.details.get("settings") or {}, now.settings)
 
 

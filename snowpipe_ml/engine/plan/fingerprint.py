@@ -36,6 +36,11 @@ class Fingerprint:
     code: str
     outside: str
 
+    @property
+    def own(self) -> str:
+        """The digest of its settings and its code, without those of the nodes that it needs."""
+        return _own_digest(self.settings, self.code)
+
     def to_json(self) -> dict[str, object]:
         """Convert the fingerprint to the form in which the state store keeps it."""
         return {
@@ -83,8 +88,12 @@ def code_versions(graph: Graph, ctx: PlanContext, run: RunInfo) -> dict[str, str
     found = {}
     for name, node in graph.nodes.items():
         settings, code = _own(node, ctx, masked)
-        found[name] = _digest(json.dumps([VERSION, settings, code], sort_keys=True))
+        found[name] = _own_digest(settings, code)
     return found
+
+
+def _own_digest(settings: Mapping[str, str], code: str) -> str:
+    return _digest(json.dumps([VERSION, dict(settings), code], sort_keys=True))
 
 
 def _parts(node: Node, ctx: PlanContext, masked: _Masked) -> tuple[dict[str, str], str, str]:

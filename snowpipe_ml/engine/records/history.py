@@ -12,6 +12,7 @@ from typing import Literal
 
 from snowpipe_ml.engine.plan.decisions import Details
 from snowpipe_ml.engine.plan.versions import Version, Versions, from_json
+from snowpipe_ml.engine.records.intervals import Coverage
 from snowpipe_ml.engine.records.state import Record, State
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Kind, Resource
@@ -117,6 +118,14 @@ class History:
         for row in self.state.events(self.pipeline, self.target, limit=limit):
             found.setdefault(row["RUN_ID"], []).append(row)
         return [_run(name, found[name]) for name in sorted(found, reverse=True)]
+
+    def last_run(self) -> list[Record]:
+        """Return the step records of the last run; empty if there is none."""
+        return self.state.last_run(self.pipeline)
+
+    def intervals(self) -> dict[str, Coverage]:
+        """Return the intervals that backfills have computed, by step."""
+        return self.state.coverage(self.pipeline, self.target)
 
     def run(self, run_id: str | None = None) -> RunRecord:
         """Return a run, the last one if no id is given.
@@ -279,8 +288,8 @@ def _run(name: str, rows: list[Record]) -> RunRecord:
     return RunRecord(
         name,
         begins[0]["AT"],
-        ends[0]["SECONDS"] if ends else None,
-        ends[0]["STATUS"] if ends else None,
+        ends[-1]["SECONDS"] if ends else None,
+        ends[-1]["STATUS"] if ends else None,
         Counter(last.values()),
         details.get("text") or "",
     )

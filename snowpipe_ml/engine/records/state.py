@@ -9,27 +9,22 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from snowpipe_ml.engine.events import RunFinished, RunStarted, Status, StepFinished
 from snowpipe_ml.engine.plan.decisions import Success
 from snowpipe_ml.engine.records import lock, migrations
 from snowpipe_ml.engine.records.glance import Glance, glance
+from snowpipe_ml.engine.records.intervals import FINISHED, STARTED, Coverage, coverage_of, details_of
 from snowpipe_ml.engine.records.leftovers import Leftovers, QueryTag, recorded_sessions
 from snowpipe_ml.engine.records.past import PastRun, past_run_of
 from snowpipe_ml.engine.records.portions import portions
+from snowpipe_ml.engine.records.rows import COLUMNS, Values, row_of, values_of
 from snowpipe_ml.engine.retry import ALREADY_EXISTS, again, number_of
 from snowpipe_ml.plugins.connection import Connection, Row, current_schema, current_warehouse, execute, insert
+from snowpipe_ml.plugins.intervals import Interval
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, like_pattern, sql
-from snowpipe_ml.text.redaction import redact_all
-from snowpipe_ml.version import __version__
-
-_COLUMNS = (
-    *("RUN_ID", "PIPELINE", "TARGET", "EVENT", "AT", "STEP", "STATUS"),
-    *("ROW_COUNT", "SECONDS", "MESSAGE", "ERROR", "DETAILS", "WRITTEN_BY"),
-)
 
 Record = dict[str, Any]
 """A row of the state store, by the name of the column."""
@@ -142,6 +137,38 @@ class State:
         """Record, with the next flush, that a step starts on a session, so that others can cancel it."""
         self._add(run, "step_started", step=step, details={"session": session})
 
+    def backfill_started(self, run: RunStarted, step: str, details: Mapping[str, object]) -> None:
+        """Record, with the next flush, the range that a run is about to compute of a step."""
+        self._add(run, STARTED, step=step, details=details)
+
+    def interval_finished(
+        self, connection: Connection, run: RunStarted, step: str, interval: Interval, code: str
+    ) -> None:
+        """Record at once, on the connection of a step, that it has computed an interval."""
+        row = values_of(row_of(run, FINISHED, step=step, details=details_of(interval, code)))
+        again(
+            partial(insert, connection, self._name("EVENTS"), COLUMNS, [row], self.tag),
+            sleep=self.sleep,
+        )
+
+    def coverage(self, pipeline: str, target: str) -> dict[str, Coverage]:
+        """Return the intervals that backfills have computed, by step."""
+        if not self._has_records():
+            return {}
+        return coverage_of(
+            self._run(
+                sql(
+                    "SELECT STEP, EVENT, DETAILS FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} "
+                    "AND EVENT IN ({started}, {finished}) ORDER BY AT",
+                    events=self._name("EVENTS"),
+                    pipeline=Literal(pipeline),
+                    target=Literal(target),
+                    started=Literal(STARTED),
+                    finished=Literal(FINISHED),
+                )
+            )
+        )
+
     def step_finished(self, run: RunStarted, event: StepFinished, work: Mapping[str, object]) -> None:
         """Record, with the next flush, how a step ended; later runs compare their steps with ``work``."""
         self._add(
@@ -188,9 +215,9 @@ class State:
         """Write the records since the last flush, in as few statements as possible."""
         written = 0
         for records in portions(self._pending):
-            rows = [[record.get(name) for name in _COLUMNS] for record in records]
+            rows = [values_of(record) for record in records]
             again(
-                partial(insert, self.connection, self._name("EVENTS"), _COLUMNS, rows, self.tag),
+                partial(insert, self.connection, self._name("EVENTS"), COLUMNS, rows, self.tag),
                 sleep=self.sleep,
             )
             written += len(records)
@@ -200,35 +227,8 @@ class State:
         """Cancel the running statements of another Session of the same user."""
         self._run(sql("SELECT SYSTEM$CANCEL_ALL_QUERIES({id})", id=Literal(session)))
 
-    def _add(
-        self,
-        run: RunStarted,
-        event: str,
-        *,
-        step: str | None = None,
-        status: Status | None = None,
-        rows: int | None = None,
-        seconds: float | None = None,
-        message: str | None = None,
-        error: str | None = None,
-        details: Mapping[str, object] | None = None,
-    ) -> None:
-        values = {
-            "RUN_ID": run.run_id,
-            "PIPELINE": run.pipeline,
-            "TARGET": run.target,
-            "EVENT": event,
-            "AT": datetime.now(UTC).replace(tzinfo=None),
-            "STEP": step,
-            "STATUS": None if status is None else status.value,
-            "ROW_COUNT": rows,
-            "SECONDS": None if seconds is None else round(seconds, 3),
-            "MESSAGE": message,
-            "ERROR": error,
-            "WRITTEN_BY": f"snowpipe-ml {__version__}",
-        }
-        kept = {**redact_all(values), "DETAILS": json.dumps(redact_all(details or {}))}
-        self._pending.append({name: value for name, value in kept.items() if value is not None})
+    def _add(self, run: RunStarted, event: str, **values: Unpack[Values]) -> None:
+        self._pending.append(row_of(run, event, **values))
 
     def _is_there(self) -> bool:
         shown = self._run(

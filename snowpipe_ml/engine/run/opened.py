@@ -21,6 +21,7 @@ from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import NO_WAREHOUSE, again, number_of
+from snowpipe_ml.engine.run.backfill import Backfill, Filling, fillings
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opening import connector, dicts, opener, state_schema
 from snowpipe_ml.engine.run.rows import KeptRows
@@ -195,6 +196,7 @@ class OpenRun:
         *,
         full_refresh: bool = False,
         seen: Glance | None = None,
+        backfill: Backfill | None = None,
     ) -> Decided:
         """Select nodes, and decide on each before any has run.
 
@@ -203,6 +205,10 @@ class OpenRun:
             exclude: the nodes to leave out.
             full_refresh: run all of them.
             seen: what the records say, if they were looked at.
+            backfill: compute intervals, instead of new rows, where a step can.
+
+        Raises:
+            UsageError: nothing is selected, or a backfill has no step.
         """
         self.ctx = replace(self.ctx, full_refresh=full_refresh)
         prints = fingerprints(self.graph, self.ctx, self.run)
@@ -223,8 +229,15 @@ class OpenRun:
         versions = Versions(self.connection, self.state.sleep, listings, self.state.tag, first=not past)
         now = versions.of(resources_of(graph, past))
         written = self.state.written(*self.key) if seen is None else seen.written
-        made = decide(graph, self.ctx, prints, past, now, refresh=full_refresh, written=written)
-        return Decided(graph, prints, made, past, now, listings)
+        filled: dict[str, Filling] = {}
+        if backfill is not None:
+            done = self.state.coverage(*self.key)
+            filled = fillings(graph, self.ctx, backfill, prints, done, now)
+        reasons = {name: filling.reason for name, filling in filled.items()}
+        made = decide(
+            graph, self.ctx, prints, past, now, refresh=full_refresh, written=written, backfill=reasons
+        )
+        return Decided(graph, prints, made, past, now, listings, filled)
 
     def runner(
         self,
@@ -258,6 +271,11 @@ class OpenRun:
             lock=lock,
             known=Known(decided.now),
             listings=decided.listings,
+            fillings={
+                name: filling
+                for name, filling in decided.fillings.items()
+                if decided.decisions[name].action in (Action.RUN, Action.REPLACE)
+            },
         )
 
 
@@ -272,6 +290,7 @@ class Decided:
         past: the last successes of nodes.
         now: the versions of resources before the first of the nodes runs.
         listings: what SHOW has listed.
+        fillings: the intervals that a backfill computes, by step.
     """
 
     graph: Graph
@@ -280,6 +299,7 @@ class Decided:
     past: Mapping[str, Success]
     now: Mapping[Resource, Version] = field(default_factory=dict)
     listings: Listings = field(default_factory=Listings)
+    fillings: Mapping[str, Filling] = field(default_factory=dict)
 
     @property
     def quiet(self) -> bool:

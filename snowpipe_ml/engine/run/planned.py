@@ -13,6 +13,7 @@ from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.task_limits import limit_problems, linked
 from snowpipe_ml.engine.plan.tasks import tasks
+from snowpipe_ml.engine.run.backfill import fillings
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import OpenRun
 from snowpipe_ml.engine.run.opening import connector, opener
@@ -87,13 +88,18 @@ def planned(
             if what.select or what.exclude
             else graph
         )
-        decisions = decide(graph, ctx, fingerprints(graph, ctx, run), {}, {}, refresh=what.full_refresh)
+        prints = fingerprints(graph, ctx, run)
+        filled = {} if what.backfill is None else fillings(graph, ctx, what.backfill, prints, {}, {})
+        reasons = {name: filling.reason for name, filling in filled.items()}
+        decisions = decide(graph, ctx, prints, {}, {}, refresh=what.full_refresh, backfill=reasons)
     else:
         with closing(connector(spec, source.path)()) as connection:
             sessions = Sessions(opener(spec, source.path))  # none is opened
             at = OpenRun.on(source, run, (spec, graph, ctx), connection, sessions)
             at.reload()
-            decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh)
+            decided = at.decided(
+                what.select, what.exclude, full_refresh=what.full_refresh, backfill=what.backfill
+            )
             graph, ctx, decisions = decided.graph, at.ctx, decided.decisions
             if look is not None:
                 look(at.spec, graph, ctx, connection)

@@ -25,7 +25,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.versions import Known
 from snowpipe_ml.engine.records.lock import LASTS, LASTS_IN_CLIENT, RunLock
 from snowpipe_ml.engine.records.state import State
-from snowpipe_ml.engine.retry import was_canceled
+from snowpipe_ml.engine.run.backfill import Filling
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import (
     RunResult,
@@ -88,6 +88,7 @@ class Runner:
         announced: whether to record that a step starts, and on which session.
         known: the versions of resources that the run has seen.
         listings: what SHOW has listed during the run.
+        fillings: the intervals that a backfill computes, by step.
     """
 
     pipeline: str
@@ -113,10 +114,10 @@ class Runner:
     announced: bool = False
     known: Known = field(default_factory=Known)
     listings: Listings = field(default_factory=Listings)
+    fillings: Mapping[str, Filling] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._interrupted = False
-        self._lost = False  # whether the lock was lost
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._began = time.monotonic()
         self._flush_at: float | None = None
@@ -140,16 +141,15 @@ class Runner:
         with interrupts(self.stop) as self._asked:
             if self.state is not None:
                 self.state.started(self._started, details)
+                for name, filling in self.fillings.items():
+                    self.state.backfill_started(self._started, name, filling.details)
             self._emit(self._started)
             outcomes = self._schedule()
         status = ended(outcomes.values())
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
             self._use_awake()
-            if self._lost and self.lock is not None and self.lock.holder() is None:
-                self.state.flush()  # who has canceled the run records its end
-            else:
-                self.state.finished(self._started, finished)
+            self.state.finished(self._started, finished)
         self._emit(finished)
         return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
 
@@ -178,6 +178,7 @@ class Runner:
             sleep=self._sleep,
             known=self.known,
             listings=self.listings,
+            fillings=self.fillings,
             places={
                 r for node in self.graph.nodes.values() for r in node.reads if isinstance(r.name, StagePath)
             },
@@ -206,7 +207,7 @@ class Runner:
         try:
             while waiting or running:
                 if self._asked.is_set():
-                    if not self._interrupted and not self._lost:
+                    if not self._interrupted:
                         self._interrupt(waiting, outcomes)
                     self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
@@ -219,8 +220,7 @@ class Runner:
                     self._awake = steps.warehouse(self.graph.nodes[name]) or self._awake
                     running[executor.submit(steps.run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
-                if not self._renew(running.values()):
-                    self._lose(waiting, outcomes)
+                self._renew(running.values())
                 for future in done:
                     self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
@@ -251,18 +251,14 @@ class Runner:
             self._use_awake()
             self.state.flush()
 
-    def _renew(self, running: Iterable[str]) -> bool:
-        """Renew the lock on a warehouse that a step uses; where none does, seldom, and for longer.
-
-        Returns:
-            Whether the run holds the lock, as far as it was asked.
-        """
-        if self.lock is None or self._lost or not self.lock.due:
-            return True
+    def _renew(self, running: Iterable[str]) -> None:
+        """Renew the lock on a warehouse that a step uses; where none does, seldom, and for longer."""
+        if self.lock is None or not self.lock.due:
+            return
         places = {self.graph.nodes[name].step.runs_in(self.plan) for name in running}
         self.lock.lasts = LASTS_IN_CLIENT if places == {RunsIn.CLIENT} else self._lease
         self._use_awake()
-        return self.lock.renew()
+        self.lock.renew()
 
     def _use_awake(self) -> None:
         if self.state is not None and self._awake is not None and not self.sessions.shared:
@@ -303,8 +299,6 @@ class Runner:
                     self._record(outcomes, omitted_because(other, f"needs {name}, which is omitted"))
         else:
             self._skip(name, waiting, outcomes)
-            if self._has_lost(outcome):
-                self._lose(waiting, outcomes)
             if self.fail_fast:
                 self._skip_rest(waiting, outcomes, f"not started after {name} failed", name)
 
@@ -334,19 +328,6 @@ class Runner:
             "interrupted: no further steps are started, and running statements are canceled; interrupt again to exit at once"
         )
         self._skip_rest(waiting, outcomes, "interrupted")
-
-    def _has_lost(self, failed: StepOutcome) -> bool:
-        """Return whether a step failed since the run was canceled elsewhere, or another run has taken its lock over."""
-        if self.lock is None or self.lock.token is None or self._asked.is_set() or failed.error is None:
-            return False
-        return was_canceled(failed.error) and self.lock.lost
-
-    def _lose(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
-        """Stop a run that no longer holds its lock."""
-        self._lost = True
-        log.warning("the run no longer holds its lock: no further steps are started")
-        self._skip_rest(waiting, outcomes, "the run was canceled, or another run has taken its lock over")
-        self._asked.set()
 
     def _cancel(self) -> None:
         """Cancel the running statements of the steps."""

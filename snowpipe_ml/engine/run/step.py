@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from snowpipe_ml.engine.records.leftovers import QueryTag
 from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
+from snowpipe_ml.engine.run.backfill import Filling, together
 from snowpipe_ml.engine.run.outcome import StepOutcome, cause, omitted_because
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.tagging import set_tags, values_of
@@ -64,6 +65,8 @@ class StepRunner:
         listings: what SHOW has listed during the run.
         places: the places on stages that steps read.
         recorded: the sessions that are recorded.
+        fillings: the intervals that a backfill computes, by step.
+        filled: the results of those that this run has computed, by step.
     """
 
     started: RunStarted
@@ -84,6 +87,8 @@ class StepRunner:
     listings: Listings
     places: Collection[Resource] = ()
     recorded: set[int] = field(default_factory=set)
+    fillings: Mapping[str, Filling] = field(default_factory=dict)
+    filled: dict[str, list[StepResult]] = field(default_factory=dict)
 
     def run_node(self, node: Node) -> StepOutcome:
         """Run a step, with retries after transient errors; an exception of the step becomes its outcome."""
@@ -154,7 +159,10 @@ class StepRunner:
                 # A resource that a step both reads and writes counts as an output.
                 inputs = self._inputs(versions, [r for r in node.reads if r not in node.writes])
                 try:
-                    result = node.step.run(ctx) or StepResult()
+                    filling = self.fillings.get(node.name)
+                    result = (
+                        node.step.run(ctx) if filling is None else self._fill(node, ctx, filling)
+                    ) or StepResult()
                     set_tags(
                         node, ctx.tags, ctx.outputs.tagged, lambda statement: self._ensure(ctx, statement)
                     )
@@ -167,8 +175,21 @@ class StepRunner:
             "inputs": to_json(inputs),
             "outputs": to_json(outputs),
             **to_show(result.checks, result.charts, result.pictures),
+            **({"backfilled": True} if node.name in self.fillings else {}),
         }
         return result, work
+
+    def _fill(self, node: Node, ctx: RunContext, filling: Filling) -> StepResult:
+        """Compute the intervals of a step that this run has not computed yet, and record each when it is committed."""
+        results = self.filled.setdefault(node.name, [])
+        for interval in filling.pending[len(results) :]:
+            ctx.progress(len(results), len(filling.pending), str(interval))
+            result = node.step.run(replace(ctx, interval=interval)) or StepResult()
+            if self.state is not None:
+                connection = ctx.opened.connection
+                self.state.interval_finished(connection, self.started, node.name, interval, filling.code)
+            results.append(result)
+        return together(results)
 
     def _announce(self, node: Node, number: int) -> None:
         """Record a session before its first statement, so that what runs of it can be ended if this process dies."""

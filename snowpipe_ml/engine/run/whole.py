@@ -12,6 +12,7 @@ from snowpipe_ml.engine.plan.decisions import refuse_destruction, require_extras
 from snowpipe_ml.engine.records.glance import Glance
 from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.past import PastRun
+from snowpipe_ml.engine.run.backfill import Backfill
 from snowpipe_ml.engine.run.hooks import run_hooks
 from snowpipe_ml.engine.run.interrupts import until_recorded
 from snowpipe_ml.engine.run.opened import Access, Decided, OpenRun, opened
@@ -35,6 +36,7 @@ class What:
     full_refresh: bool = False
     allow_destructive: bool = False
     run_key: str | None = None
+    backfill: Backfill | None = None
 
 
 def run_whole(
@@ -56,6 +58,7 @@ def run_whole(
         if resume and past is None:
             past = _resumed(at, resume)
         check_date(past, what)
+        what = replace(what, backfill=_backfill(past, what))
         at.reload(past)
         early = _early(at, what) if past is None and what.run_key is None else None
         if early is not None and early.decided.quiet:
@@ -71,7 +74,13 @@ def run_whole(
                 decided = early.decided
             else:
                 seen = Glance() if new and lock.token == 1 else None  # no run has recorded anything
-                decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh, seen=seen)
+                decided = at.decided(
+                    what.select,
+                    what.exclude,
+                    full_refresh=what.full_refresh,
+                    seen=seen,
+                    backfill=what.backfill,
+                )
             if at.spec.target.guards_tables and past is None and not what.allow_destructive:
                 refuse_destruction(decided.decisions)
             require_extras(decided.graph, decided.decisions)
@@ -87,8 +96,8 @@ def run_whole(
             details = recorded(at.spec, decided.graph, at.run, at.variables)
             if what.run_key is not None:
                 details["run_key"] = what.run_key
-            if len(decided.graph.nodes) < len(at.graph.nodes):
-                details |= {"whole": False, "steps": list(decided.graph.nodes)}
+            if what.backfill is not None:
+                details["backfill"] = what.backfill.to_json()
             result = runner.execute(details)
             tidy(at, result)
         run_hooks(at.spec, result, at.connection)
@@ -115,7 +124,9 @@ def _early(at: OpenRun, what: What) -> _Early | None:
     seen = at.state.glance(*at.key)
     if seen is None or seen.held:
         return None
-    decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh, seen=seen)
+    decided = at.decided(
+        what.select, what.exclude, full_refresh=what.full_refresh, seen=seen, backfill=what.backfill
+    )
     return _Early(decided, seen.token)
 
 
@@ -136,6 +147,23 @@ def check_date(past: PastRun | None, what: What) -> None:
         raise UsageError(
             f"the run {past.run.id} has the run date {past.run.date}: it cannot be resumed for {what.run_date}"
         )
+
+
+def _backfill(past: PastRun | None, what: What) -> Backfill | None:
+    """Return the backfill of a run; that of the run which is resumed, if there is one.
+
+    Raises:
+        UsageError: the resumed run is for another one.
+    """
+    if past is None:
+        return what.backfill
+    kept = Backfill.recorded(past.details)
+    if what.backfill not in (None, kept):
+        raise UsageError(
+            f"the run {past.run.id} {'is no backfill' if kept is None else f'is a backfill of {kept}'}: it cannot be resumed "
+            f"for {what.backfill}"
+        )
+    return kept
 
 
 def _resumed(at: OpenRun, resume: str | bool) -> PastRun:

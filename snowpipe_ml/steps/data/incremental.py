@@ -6,10 +6,12 @@ All strategies can be repeated after a failure: a row that is in the table alrea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal as Choice
 
-from snowpipe_ml.plugins import RunContext, StepResult
+from snowpipe_ml.errors import StepError
+from snowpipe_ml.plugins import Interval, RunContext, StepResult
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
 from snowpipe_ml.steps.data.new_rows import (
     Added,
@@ -19,9 +21,10 @@ from snowpipe_ml.steps.data.new_rows import (
     schema_changes,
     staging_of,
 )
-from snowpipe_ml.steps.data.publish import columns_of
+from snowpipe_ml.steps.data.publish import Layout, columns_of, columns_of_query, replace_table
 
 Strategy = Choice["append", "merge", "delete_insert"]
+_TIMES = ("DATE", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
 _T = Identifier("T")  # the alias of the table in MERGE; DELETE has none
 
 
@@ -98,18 +101,28 @@ class Incremental:
             name=self.name,
         )
 
+    def within(self, interval: Interval) -> Sql:
+        """The condition that a row belongs to an interval."""
+        assert self.since is not None
+        return sql(
+            "{since} >= {start} AND {since} < {end}",
+            since=self.since,
+            start=Literal(interval.start),
+            end=Literal(interval.end),
+        )
+
+    def rows_of(self, query: Sql, interval: Interval) -> Sql:
+        """The rows of a query that belong to an interval."""
+        return sql("SELECT * FROM ({query}) WHERE {within}", query=query, within=self.within(interval))
+
     @property
     def staging(self) -> QualifiedName:
         """The temporary table of the new rows."""
         return staging_of(self.name)
 
-    def stage(self, query: Sql) -> Sql:
-        """The statement that writes the new rows to a temporary table."""
-        return sql(
-            "CREATE OR REPLACE TEMPORARY TABLE {staging} AS {rows}",
-            staging=self.staging,
-            rows=self.new_rows(query),
-        )
+    def stage(self, rows: Sql) -> Sql:
+        """The statement that writes the new rows, or those of an interval, to a temporary table."""
+        return sql("CREATE OR REPLACE TEMPORARY TABLE {staging} AS {rows}", staging=self.staging, rows=rows)
 
     def publish(self, columns: tuple[Identifier, ...]) -> tuple[Sql, ...]:
         """The statements that add the new rows, which must be run in one transaction.
@@ -158,6 +171,23 @@ class Incremental:
             ),
         )
 
+    def replace(self, columns: tuple[Identifier, ...], interval: Interval) -> tuple[Sql, ...]:
+        """The statements that replace the rows of an interval by the new ones, which must be run in one transaction.
+
+        With the strategy ``merge``, rows that stay the same are not changed.
+        """
+        gone = Sql("")
+        if self.strategy == "merge":
+            gone = sql(
+                " AND NOT EXISTS (SELECT 1 FROM {staging} AS N WHERE {same})",
+                staging=self.staging,
+                same=self._same(self.name.name),
+            )
+        delete = sql(
+            "DELETE FROM {name} WHERE {within}{gone}", name=self.name, within=self.within(interval), gone=gone
+        )
+        return delete, self.publish(columns)[-1]
+
     def _same(self, table: Identifier = _T) -> Sql:
         """The condition that a row of the table has the key of a new row."""
         return join(" AND ", [sql("{t}.{c} = N.{c}", t=table, c=column) for column in self.key])
@@ -169,7 +199,42 @@ def add_new_rows(ctx: RunContext, table: Incremental, query: Sql) -> StepResult:
     Raises:
         StepError: the columns of the query are not those of the table, or a key is NULL or not unique.
     """
-    ctx.execute(table.stage(query))
+    return _publish(ctx, table, table.new_rows(query), table.publish)
+
+
+def fill_interval(
+    ctx: RunContext, table: Incremental, query: Sql, interval: Interval, layout: Layout
+) -> StepResult:
+    """Replace the rows of an interval, in an existing or a new table.
+
+    Raises:
+        StepError: as :func:`add_new_rows`; also if ``since`` has no time, or the table is a view.
+    """
+    kind = columns_of_query(ctx, query).get("" if table.since is None else table.since.name)
+    if kind is not None and kind.name not in _TIMES:
+        raise StepError(
+            f"the column {table.since} is {kind}, and intervals need a date or a timestamp: cast it in the query"
+        )
+    there = ctx.kind_of(table.name)
+    if there == "VIEW":
+        raise StepError(f"{table.name} is a view, and a backfill needs a table: drop it")
+    if there is None:
+        ctx.before_publishing()
+        nothing = sql("AS SELECT * FROM ({query}) WHERE FALSE", query=query)
+        replace_table(ctx, table.name, nothing, None, layout)
+    return _publish(
+        ctx, table, table.rows_of(query, interval), lambda columns: table.replace(columns, interval)
+    )
+
+
+def _publish(
+    ctx: RunContext,
+    table: Incremental,
+    rows: Sql,
+    statements: Callable[[tuple[Identifier, ...]], tuple[Sql, ...]],
+) -> StepResult:
+    """Write rows to a temporary table, check them, and run the statements that publish their columns."""
+    ctx.execute(table.stage(rows))
     try:
         new, there = (columns_of(ctx, name) for name in (table.staging, table.name))
         added = Added()
@@ -182,7 +247,7 @@ def add_new_rows(ctx: RunContext, table: Incremental, query: Sql) -> StepResult:
         known = {*there, *added.columns}
         columns = tuple(Identifier(column) for column in new if column in known)
         with ctx.transaction():
-            for statement in table.publish(columns):
+            for statement in statements(columns):
                 count(added, ctx, statement)
         return added.result()
     finally:

@@ -24,8 +24,8 @@ from snowpipe_ml.plugins import (
     table,
 )
 from snowpipe_ml.spec.templates import render_query
-from snowpipe_ml.sql import Identifier, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.data.incremental import Incremental, Lookback, Strategy, add_new_rows
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.incremental import Incremental, Lookback, Strategy, add_new_rows, fill_interval
 from snowpipe_ml.steps.data.new_rows import OnSchemaChange
 from snowpipe_ml.steps.data.publish import Layout, publish_table, publish_view
 from snowpipe_ml.steps.data.row_versions import Versions, record_versions
@@ -183,7 +183,9 @@ class Transform(Step["Transform.Settings"]):
         scope = self.scope(ctx)
         functions = {}
         if self.settings.materialized == "incremental":
-            scope = {**scope, "incremental": incremental}
+            interval = ctx.interval
+            bounds = interval and {"start": Literal(interval.start), "end": Literal(interval.end)}
+            scope = {**scope, "incremental": incremental, "interval": bounds}
             functions["previous"] = lambda column: self._table.previous(Identifier.parse(column))
         try:
             return render_query(text, scope, functions)
@@ -204,6 +206,9 @@ class Transform(Step["Transform.Settings"]):
             Kind.TABLE, self.settings.writes, ("writes",), view=self.settings.materialized == "view"
         )
 
+    def fills_intervals(self, ctx: PlanContext) -> bool:
+        return self.settings.materialized == "incremental" and self.settings.since is not None
+
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
         if s.materialized == "snapshot":
@@ -220,7 +225,7 @@ class Transform(Step["Transform.Settings"]):
         )
         if s.materialized != "incremental":
             return StepPlan(f"create the {'view' if view else 'table'} {s.writes}", (statement,))
-        staged = self._table.stage(self._render(ctx, incremental=True)[0])
+        staged = self._table.stage(self._table.new_rows(self._render(ctx, incremental=True)[0]))
         return StepPlan(
             f"create the table {s.writes}, or add the new rows ({s.added_by})", (statement, staged)
         )
@@ -232,6 +237,8 @@ class Transform(Step["Transform.Settings"]):
             return StepResult(message="view")
         if s.materialized == "snapshot":
             return record_versions(ctx, self._versions, self._render(ctx)[0])
+        if ctx.interval is not None:
+            return fill_interval(ctx, self._table, self._render(ctx)[0], ctx.interval, self._layout)
         if s.materialized == "incremental" and not ctx.full_refresh and ctx.kind_of(s.writes) == "TABLE":
             return add_new_rows(ctx, self._table, self._render(ctx, incremental=True)[0])
         return StepResult(rows=publish_table(ctx, s.writes, self._render(ctx)[0], self._layout))
