@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
+# One process more than there are cores: tests also wait, for other processes and for the disk.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .PHONY: demo dashboard demo-insurance install parity check test test-slow test-integrations stress test-stress coverage docs benchmark format clean
 
@@ -58,18 +60,18 @@ check: install
 	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md
 
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --no-loadscope-reorder
 
 # Whole pipelines on real archives, repeated kills, and steps in separate processes.
 test-slow: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'slow and not stress and not integrations'
+	$(PYTEST) --no-loadscope-reorder -m 'slow and not stress and not integrations'
 
 # Makes an environment for each orchestrator, in the user's cache folder, if it is not there yet.
 test-integrations: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'integrations and not stress'
+	$(PYTEST) -m 'integrations and not stress'
 
 stress: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'stress and not integrations'
+	$(PYTEST) -m 'stress and not integrations'
 
 test-stress: stress
 
@@ -77,7 +79,7 @@ test-stress: stress
 # covered less than tests/coverage/report.py requires.
 coverage: install
 	rm -f .coverage .coverage.* .coverage-worker.*
-	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m 'not stress and not integrations'
+	PYTHONPATH=$(CURDIR)/tests/coverage$(if $(PYTHONPATH),:$(PYTHONPATH)) $(PYTEST) --no-loadscope-reorder -m 'not stress and not integrations'
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python tests/coverage/report.py
 

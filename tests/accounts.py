@@ -65,6 +65,10 @@ class Account:
             self._entry[key] = json.dumps(value)
         self._write()
 
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the connection, as texts."""
+        return {key: str(json.loads(value)) for key, value in self._entry.items()}
+
     def ask(self, text: str) -> list[tuple[Any, ...]]:
         """Return the rows of a statement, in a session beside those of the clients."""
         cursor = self._connection.cursor()

@@ -38,6 +38,7 @@ def invoke(*arguments: object) -> Result:
         "test",
         "schema",
         "runs",
+        "cancel",
         "cost",
         "dashboard",
         "logs",

@@ -20,6 +20,10 @@ from snowpipe_ml.version import __version__
 
 # Command -> where it is defined, and the first sentence of its help, so that `--help` need not import it.
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "cancel": (
+        "cancel:cancel",
+        "Cancel RUN of SPEC on a target. The default is the run that holds the lock.",
+    ),
     "cost": ("cost:cost", "Show the credits of RUN by step and warehouse. The default is the last run."),
     "dashboard": (
         "dashboard:dashboard",

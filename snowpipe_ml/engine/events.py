@@ -12,7 +12,8 @@ class Status(enum.StrEnum):
     """How a step or a run ended.
 
     SKIPPED: a step that it needs failed, or the run was stopped. REUSED: the step is unchanged. OMITTED: its
-    ``when`` is false, or it depends on an omitted step that has never produced its outputs.
+    ``when`` is false, or it depends on an omitted step that has never produced its outputs. CANCELED: of a run
+    only, one that was canceled before all of its steps had ended.
     """
 
     SUCCESS = "success"
@@ -20,6 +21,7 @@ class Status(enum.StrEnum):
     SKIPPED = "skipped"
     REUSED = "reused"
     OMITTED = "omitted"
+    CANCELED = "canceled"
 
     @property
     def good(self) -> bool:

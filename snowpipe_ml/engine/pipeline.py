@@ -13,14 +13,13 @@ from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.tasks import Task, tasks
 from snowpipe_ml.engine.run.backfill import Backfill
 from snowpipe_ml.engine.run.ending import cancel as cancel_run
-from snowpipe_ml.engine.run.ending import finish, finish_when_done
+from snowpipe_ml.engine.run.ending import cancel_unfinished, finish, finish_when_done
 from snowpipe_ml.engine.run.handle import RunHandle
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.inspected import Inspected
 from snowpipe_ml.engine.run.opened import Access, SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, find, run_part
-from snowpipe_ml.engine.run.planned import Look, PlannedStep, planned
 from snowpipe_ml.engine.run.whole import Ended, What, run_whole
 
 if TYPE_CHECKING:
@@ -47,40 +46,6 @@ class Pipeline(Inspected):
             vars: values of ``vars`` that override those of the file.
         """
         return cls(Path(path), vars or {})
-
-    def plan(
-        self,
-        target: str | None = None,
-        *,
-        select: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        compare: bool = False,
-        full_refresh: bool = False,
-        run_date: date | None = None,
-        backfill: str | None = None,
-        by: str | None = None,
-        look: Look | None = None,
-    ) -> list[PlannedStep]:
-        """Plan a run: the nodes in order, and what each would do.
-
-        Args:
-            target: the target's name; the default target if None.
-            select: the steps to select; all if empty.
-            exclude: the steps to exclude.
-            compare: connect to the target and decide which nodes would run or be skipped, and why.
-                Without it, no connection is made.
-            full_refresh: plan as if nothing had run before.
-            run_date: the run date; today if None.
-            backfill: plan the backfill of an interval, as :meth:`run` takes it.
-            by: the unit of its intervals.
-            look: called with the open connection of a plan that is compared.
-
-        Raises:
-            SpecError: the spec is invalid.
-            TargetError: the target cannot be reached.
-        """
-        what = What(run_date, tuple(select), tuple(exclude), full_refresh, backfill=Backfill.of(backfill, by))
-        return planned(self, target, what, compare=compare, look=look)
 
     def run(
         self,
@@ -198,6 +163,7 @@ class Pipeline(Inspected):
         full_refresh: bool = False,
         allow_destructive: bool = False,
         is_over: Callable[[str], bool] | None = None,
+        resume_canceled: bool = True,
         session: Session | None = None,
         session_factory: SessionFactory | None = None,
     ) -> RunHandle:
@@ -221,6 +187,7 @@ class Pipeline(Inspected):
             is_over: tells whether the run with a key is over for the caller although it was never finished, as
                 that of an orchestrator whose process was killed. It is called with the key of the run that
                 holds the lock. That run is then canceled, and does not hold the lock until it expires.
+            resume_canceled: whether a run with this key that was canceled is resumed.
             session: an open Session of the caller's.
             session_factory: opens Sessions on the target; by default, the target of the spec does.
 
@@ -229,13 +196,14 @@ class Pipeline(Inspected):
 
         Raises:
             SpecError: the spec is invalid.
-            UsageError: nothing is selected, the run with this key has another run date, or a table would be
-                destroyed.
+            UsageError: nothing is selected, the run with this key has another run date or was canceled, or a table
+                would be destroyed.
             TargetError: the target cannot be reached.
             LockedError: another run or process holds the target.
         """
         what = What(run_date, tuple(select), tuple(exclude), full_refresh, allow_destructive, run_key)
-        return begin(self, target, Access(session, session_factory), what, lasts, is_over)
+        access = Access(session, session_factory)
+        return begin(self, target, access, what, lasts, is_over, resume_canceled=resume_canceled)
 
     def find_run(
         self,
@@ -375,3 +343,35 @@ class Pipeline(Inspected):
         The arguments and errors are those of :meth:`finish_run`.
         """
         return cancel_run(self, RunHandle.from_json(handle), Access(session, session_factory), listeners)
+
+    def cancel_run(
+        self,
+        target: str | None = None,
+        run_id: str | None = None,
+        *,
+        listeners: Iterable[Listener] = (),
+        session: Session | None = None,
+        session_factory: SessionFactory | None = None,
+    ) -> RunResult | None:
+        """Cancel a run without its handle, whoever began it: a command, an orchestrator or a graph of tasks.
+
+        What runs of it on the target is canceled, its lock is released, and it is recorded as canceled. Its process,
+        if it still runs, starts no further steps.
+
+        Args:
+            target: the target's name; the default target if None.
+            run_id: the run; by default the one that has the lock, and otherwise the last one.
+            listeners: called with the events of the end.
+            session: an open Session of the caller's.
+            session_factory: opens Sessions on the target; by default, the target of the spec does.
+
+        Returns:
+            The result of the run and of each step; None if the run has ended, or there is none.
+
+        Raises:
+            SpecError: the spec is invalid.
+            UsageError: there is no run with this id.
+            TargetError: the target cannot be reached.
+            LockedError: a statement of the run was canceled, and does not end.
+        """
+        return cancel_unfinished(self, target, Access(session, session_factory), listeners, run_id)

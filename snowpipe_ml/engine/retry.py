@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from snowpipe_ml.backoff import retrying
-from snowpipe_ml.errors import SourceFileError
+from snowpipe_ml.errors import LockedError, SourceFileError
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ _SERVER = frozenset({603, 625, 390112, 390114})
 
 
 NO_WAREHOUSE = 606  # the statement needs a warehouse, and its session has no active one
+CANCELED = 604  # the statement was canceled while it ran
 ALREADY_EXISTS = 2002  # an object of this name exists
 DOES_NOT_EXIST = frozenset({2003, 2043})  # the object does not exist, or the role may not see it
 
@@ -64,6 +65,18 @@ def is_transient(error: BaseException) -> bool:
         if number is not None:
             return number in _CLIENT | _SERVER
         # Snowpark wraps the connector's errors, and some are raised `from None`.
+        found = getattr(found, "conn_error", None) or found.__cause__ or found.__context__
+    return False
+
+
+def was_canceled(error: BaseException) -> bool:
+    """Return whether a step failed since its statement was canceled, or since its run has lost the lock."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, LockedError) or number_of(found) == CANCELED:
+            return True
         found = getattr(found, "conn_error", None) or found.__cause__ or found.__context__
     return False
 

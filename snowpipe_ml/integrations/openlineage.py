@@ -96,6 +96,8 @@ class OpenLineage:
                 self._emit(event.step, RunState.FAIL, error=event.message)
             case StepFinished(status=Status.OMITTED) if event.step in self._begun:
                 self._emit(event.step, RunState.ABORT)
+            case RunFinished(status=Status.CANCELED):
+                self._emit(None, RunState.ABORT)
             case RunFinished():
                 self._emit(None, RunState.COMPLETE if event.status is Status.SUCCESS else RunState.FAIL)
 

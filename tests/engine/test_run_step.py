@@ -277,7 +277,7 @@ def test_a_run_that_is_over_for_its_caller_is_canceled_by_the_next(make: Make) -
     assert asked == ["daily/1", "daily/1"]
     assert second.run_id != first.run_id
     statuses = "SELECT RUN_ID, STATUS FROM SNOWPIPE_ML.RUNS WHERE STATUS IS NOT NULL"
-    assert ask(pipeline, statuses) == [(first.run_id, "failed")]
+    assert ask(pipeline, statuses) == [(first.run_id, "canceled")]
     with pytest.raises(LockedError, match="does not hold the lock"):
         pipeline.run_step(first, "a")
     in_turn(pipeline, second)

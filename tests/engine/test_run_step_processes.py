@@ -182,7 +182,7 @@ def test_a_run_is_canceled_from_another_process(tmp_path: Path) -> None:
     handle = begin(path, "k")
     done(start(path, "step", handle, "a"))
     process = started(path, handle, pipeline)
-    assert done(start(path, "cancel", handle)) == ["failed"]
+    assert done(start(path, "cancel", handle)) == ["canceled"]
     (outcome,) = done(process)
     assert outcome["status"] == "failed"
     statuses = dict(ask(pipeline, "SELECT STEP, STATUS FROM SNOWPIPE_ML.STEP_RUNS"))

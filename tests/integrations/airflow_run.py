@@ -7,15 +7,19 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
-from snowpipe_ml import Pipeline
-from snowpipe_ml.integrations.airflow import PipelineDag
+from airflow.sdk import DAG
 
-dag = PipelineDag(
-    os.environ["ORDERS_SPEC"],
-    schedule=None,
-    start_date=datetime(2022, 1, 1, tzinfo=UTC),
-    retry_delay=timedelta(0),
-)
+from snowpipe_ml import Pipeline
+from snowpipe_ml.integrations.airflow import PipelineDag, pipeline_tasks
+
+once = {"schedule": None, "start_date": datetime(2022, 1, 1, tzinfo=UTC)}
+if "ORDERS_GROUP" in os.environ:
+    with DAG("grouped", **once) as dag:
+        pipeline_tasks(
+            os.environ["ORDERS_SPEC"], group_id=os.environ["ORDERS_GROUP"], retry_delay=timedelta(0)
+        )
+else:
+    dag = PipelineDag(os.environ["ORDERS_SPEC"], retry_delay=timedelta(0), **once)
 
 
 def main(days: list[str]) -> None:

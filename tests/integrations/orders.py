@@ -130,3 +130,23 @@ def check_failed(spec: Path) -> None:
     tries = "SELECT STEP, COUNT(*) FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'step_finished' AND STATUS = 'failed' GROUP BY 1 ORDER BY 1"
     assert ask(pipeline, tries) == [("bad", 1), ("strict", 1)]
     assert ask(pipeline, "SELECT RUN_ID FROM SNOWPIPE_ML.LOCKS") == [(None,)]
+
+
+SERVED = """\
+name: served
+targets: {prod: {type: snowflake, connection: none_of_this_name, database: DEMO}}
+steps:
+  a: {type: transform, tags: ["owner:team:data", daily], query: "SELECT 1 AS X", writes: ta}
+  slow: {type: transform, query: "SELECT X, SYSTEM$WAIT(300) AS W FROM {{ ref('ta') }}", writes: tslow}
+"""
+RUNNING = (
+    "SELECT COUNT(*) FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE EXECUTION_STATUS = 'RUNNING' "
+    "AND QUERY_TEXT ILIKE '%WAIT(300)%' AND QUERY_TEXT NOT ILIKE '%QUERY_HISTORY%'"
+)
+
+
+def served_spec(folder: Path) -> Path:
+    """Write a spec on an account that it cannot reach by itself."""
+    path = folder / "served.yaml"
+    path.write_text(SERVED)
+    return path

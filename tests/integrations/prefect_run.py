@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import date
 
@@ -10,13 +11,19 @@ from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
 
 from snowpipe_ml import Pipeline
-from snowpipe_ml.integrations.prefect import pipeline_flow
+from snowpipe_ml.integrations.prefect import SnowflakeConnection, pipeline_flow
 
 
 def main() -> None:
     spec, day, *left = sys.argv[1:]
     with prefect_test_harness(server_startup_timeout=300):
-        flow = pipeline_flow(spec, retry_delay_seconds=0.1)
+        block, select = None, []
+        if "SERVED" in os.environ:
+            parameters = json.loads(os.environ["SERVED"])
+            secrets = {"password": parameters.pop("password")}
+            SnowflakeConnection(parameters=parameters, secrets=secrets).save("served")
+            block, select = "served", ["a"]
+        flow = pipeline_flow(spec, retry_delay_seconds=0.1, connection=block, select=select)
         state = flow(run_date=date.fromisoformat(day), return_state=True)
         if left:  # its run is begun again, and left unfinished
             key = f"prefect:{state.state_details.flow_run_id}"

@@ -13,21 +13,25 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
+from tests.accounts import account
 from tests.conftest import ask
 from tests.integrations.environments import python_of
 from tests.integrations.orders import (
     DATE,
+    RUNNING,
     Found,
     check_failed,
     environment,
     failing_spec,
     found,
     last_line,
+    served_spec,
     states,
 )
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("airflow_run.py")
+APART = Path(__file__).with_name("airflow_apart.py")
 
 
 def environment_of(spec: Path, home: Path) -> dict[str, str]:
@@ -109,11 +113,14 @@ def test_a_backfill_has_metrics_of_each_date(spec: Path, tmp_path: Path) -> None
     assert states(spec) == [("success", 3)]
 
 
-def test_a_step_that_fails_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_step_that_fails_in_a_group_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_GROUP", "sales")
     spec = failing_spec(tmp_path / "failing")
     (run,) = airflow(spec, tmp_path / "airflow", DATE)
     assert run["state"] == "failed"
-    assert run["tasks"] == {
+    assert {name.removeprefix("sales."): ended for name, ended in run["tasks"].items()} == {
         "begin-1": ["success", 1],
         "a-1": ["success", 1],
         "strict-1": ["failed", 1],
@@ -123,3 +130,35 @@ def test_a_step_that_fails_is_not_tried_again(tmp_path: Path) -> None:
         "finish-1": ["success", 1],
     }
     check_failed(spec)
+
+
+def test_a_task_with_a_connection_of_airflow_is_killed(tmp_path: Path) -> None:
+    """The spec itself cannot reach the account. Airflow calls ``on_kill`` in the process of the task."""
+    with account(tmp_path) as served:
+        spec = served_spec(tmp_path)
+        given = served.parameters()
+        connection = {
+            "conn_type": "snowflake",
+            "login": given.pop("user"),
+            "password": given.pop("password"),
+            "host": given.pop("host"),
+            "port": int(given.pop("port")),
+            "extra": given,
+        }
+        done = subprocess.run(
+            [python_of("airflow"), "-W", "ignore", APART, spec],
+            env={
+                **environment_of(spec, tmp_path / "airflow"),
+                "AIRFLOW_CONN_SERVED": json.dumps(connection),
+                "SF_TELEMETRY_ENABLED": "false",
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = last_line(done.stdout)
+        assert "canceled" in told["error"]
+        assert told["key"] == ["DER", "private_key", "user"]
+        assert served.ask(RUNNING) == [(0,)]

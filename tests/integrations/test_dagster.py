@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from snowpipe_ml import Pipeline
+from tests.accounts import account
 from tests.conftest import ask, write_spec
 from tests.integrations.environments import python_of
 from tests.integrations.orders import (
@@ -19,12 +21,14 @@ from tests.integrations.orders import (
     failing_spec,
     found,
     last_line,
+    served_spec,
     small_spec,
     states,
 )
 
 pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("dagster_run.py")
+DRAWN = Path(__file__).with_name("dagster_drawn.py")
 MADE = {
     "fetch_orders",
     "fetch_returns",
@@ -134,3 +138,31 @@ def test_what_dagster_calls_stale(tmp_path: Path) -> None:
         {**fresh, "b": "STALE"},
         fresh,
     ]
+
+
+def test_a_translator_and_sessions_of_the_caller(tmp_path: Path) -> None:
+    with account(tmp_path) as served:
+        spec = served_spec(tmp_path)
+        done = subprocess.run(
+            [python_of("dagster"), "-W", "ignore", DRAWN, spec],
+            env={
+                **environment(spec),
+                "SERVED": json.dumps(served.parameters()),
+                "SF_TELEMETRY_ENABLED": "false",
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert last_line(done.stdout) == {
+            "ok": True,
+            "key": ["lake", "a"],
+            "group": "served_transform",
+            "kinds": ["sql"],
+            "owners": ["team:data"],
+            "tags": ["snowpipe_ml/daily"],
+            "made": [["lake", "a"]],
+        }
+        assert served.ask("SELECT X FROM DEMO.PUBLIC.TA") == [(1,)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.accounts import account
 from tests.integrations.environments import python_of
 from tests.integrations.orders import (
     DATE,
@@ -17,6 +19,7 @@ from tests.integrations.orders import (
     failing_spec,
     found,
     last_line,
+    served_spec,
     small_spec,
     states,
 )
@@ -25,10 +28,10 @@ pytestmark = pytest.mark.integrations
 RUN = Path(__file__).with_name("prefect_run.py")
 
 
-def prefect(spec: Path, home: Path, *left: str) -> Any:
+def prefect(spec: Path, home: Path, *left: str, **more: str) -> Any:
     done = subprocess.run(
         [python_of("prefect"), "-W", "ignore", RUN, spec, DATE, *left],
-        env={**environment(spec), "PREFECT_HOME": str(home), "DO_NOT_TRACK": "1"},
+        env={**environment(spec), "PREFECT_HOME": str(home), "DO_NOT_TRACK": "1", **more},
         capture_output=True,
         text=True,
         timeout=600,
@@ -62,3 +65,13 @@ def test_a_run_that_was_left_unfinished_does_not_stop_the_next(tmp_path: Path) -
     shown = prefect(spec, tmp_path / "prefect", "left")
     assert shown["state"] == "Completed"
     assert states(spec) == [("success", 2)]
+
+
+def test_a_connection_in_a_block(tmp_path: Path) -> None:
+    with account(tmp_path) as served:
+        given = json.dumps(served.parameters())
+        spec = served_spec(tmp_path)
+        shown = prefect(spec, tmp_path / "prefect", SERVED=given, SF_TELEMETRY_ENABLED="false")
+        assert shown["state"] == "Completed"
+        assert shown["tasks"]["a"] == ["Completed", 1]
+        assert served.ask("SELECT X FROM DEMO.PUBLIC.TA") == [(1,)]

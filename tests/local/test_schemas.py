@@ -9,6 +9,8 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark import Session
 
+from snowpipe_ml.local.statements import databases
+
 FULL = """\
 CREATE SCHEMA {0}
 CREATE TABLE T (A NUMBER, B VARCHAR)
@@ -51,6 +53,22 @@ def test_nothing_of_a_dropped_schema_comes_back(session: Session, replace: bool)
         "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'STREAM\\_%' ESCAPE '\\'"
     ).fetchone()
     assert kept == (1,), database
+
+
+def test_a_schema_is_dropped_with_its_notes_or_not_at_all(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(session, "OLD")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(databases, "drop_objects", fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            session.sql("DROP SCHEMA OLD").collect()
+    assert rows(session, "SELECT COUNT(*) FROM OLD.T") == [(2,)]
+    assert rows(session, "SELECT COUNT(*) FROM OLD.CHANGES") == [(1,)]
 
 
 def test_a_clone_has_everything(session: Session) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from snowpipe_ml.engine.pipeline import Pipeline
+from snowpipe_ml.engine.run.task_runs import key_prefix
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins.connection import execute
 from snowpipe_ml.sql import Literal as SqlLiteral
@@ -65,6 +66,7 @@ def run_task(session: Session, folder: str, settings: Mapping[str, Any], action:
 
     Raises:
         StepError: the step failed.
+        UsageError: the run was canceled.
     """
     given = TaskSettings(**settings)
     pipeline = Pipeline.from_yaml(Path(folder) / given.spec, vars=given.vars)
@@ -86,7 +88,8 @@ def run_task(session: Session, folder: str, settings: Mapping[str, Any], action:
             run_key=key,
             lasts=timedelta(minutes=given.minutes),
             # A graph has one run at a time: an earlier one that holds the lock has ended without its finalizer.
-            is_over=lambda other: other.startswith(_prefix(given)),
+            is_over=lambda other: other.startswith(key_prefix(given.root)),
+            resume_canceled=False,  # the tasks of other branches go on after the run was canceled
             session=session,
         )
         said = {"run": handle.run_id}
@@ -120,9 +123,4 @@ def _graph_run(session: Session, settings: TaskSettings) -> tuple[str, date]:
         zone=SqlLiteral(settings.timezone),
     )
     ((group, due, given),) = execute(session.connection, statement)
-    return f"{_prefix(settings)}{group}", date.fromisoformat(str(given or due))
-
-
-def _prefix(settings: TaskSettings) -> str:
-    """The beginning of the keys of all runs of a graph."""
-    return f"task:{settings.root}/"
+    return f"{key_prefix(settings.root)}{group}", date.fromisoformat(str(given or due))

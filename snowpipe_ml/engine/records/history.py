@@ -288,8 +288,8 @@ def _run(name: str, rows: list[Record]) -> RunRecord:
     return RunRecord(
         name,
         begins[0]["AT"],
-        ends[-1]["SECONDS"] if ends else None,
-        ends[-1]["STATUS"] if ends else None,
+        ends[0]["SECONDS"] if ends else None,
+        ends[0]["STATUS"] if ends else None,
         Counter(last.values()),
         details.get("text") or "",
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from snowpipe_ml.engine.retry import again
+from snowpipe_ml.engine.retry import DOES_NOT_EXIST, again, number_of
 from snowpipe_ml.errors import LockedError
 from snowpipe_ml.plugins.connection import Connection, Row, execute
 from snowpipe_ml.sql import Fragment, Literal, QualifiedName, Sql, sql
@@ -145,7 +145,8 @@ class RunLock:
             holder = others[0]
             error = LockedError(
                 f"{self.pipeline} is being run on {self.target} by {holder['OWNER']} (run {holder['RUN_ID']}); its lock "
-                f"expires at {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed"
+                f"expires at {holder['EXPIRES_AT']:%Y-%m-%d %H:%M:%S} UTC unless it is renewed; "
+                "`snowpipe-ml cancel` cancels that run"
             )
             error.run_key = str(holder["OWNER"]).rpartition(" by ")[0] or None
             raise error
@@ -158,6 +159,24 @@ class RunLock:
         """Return the token with which this run holds the lock; None if it does not."""
         ((token,),) = self._run(self._sql("SELECT MAX(TOKEN) FROM {table} WHERE {mine} AND RUN_ID = {run}"))
         return None if token is None else int(token)
+
+    def holder(self) -> str | None:
+        """Return the run that has the lock, also if it has expired; None if no run has it."""
+        look = self._sql(
+            "SELECT RUN_ID FROM {table} WHERE {mine} AND RUN_ID IS NOT NULL ORDER BY EXPIRES_AT DESC"
+        )
+        try:
+            rows = self._run(look)
+        except Exception as error:
+            if number_of(error) not in DOES_NOT_EXIST:
+                raise
+            return None
+        return str(rows[0][0]) if rows else None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the run no longer holds the lock with its token."""
+        return self.current() != self.token
 
     def join(self, token: int) -> None:
         """Hold the lock together with other processes of this run, which have the same token.
@@ -203,11 +222,15 @@ class RunLock:
         """Whether a third of the lease has passed."""
         return time.monotonic() - self._renewed >= self.lasts / 3
 
-    def renew(self) -> None:
-        """Extend the lease if a third of its duration has passed. Call it repeatedly while steps run."""
+    def renew(self) -> bool:
+        """Extend the lease if a third of its duration has passed. Call it repeatedly while steps run.
+
+        Returns:
+            Whether the run still holds the lock, as far as it was asked.
+        """
         if not self.due:
-            return
-        self._run(
+            return True
+        ((renewed, *_),) = self._run(
             self._sql(
                 "UPDATE {table} SET EXPIRES_AT = DATEADD(second, {lasts}, SYSDATE()) WHERE {mine} AND RUN_ID = {run} "
                 "AND TOKEN = {token}",
@@ -215,6 +238,7 @@ class RunLock:
             )
         )
         self._renewed = time.monotonic()
+        return bool(renewed)
 
     def check(self, execute: Callable[[Sql], Sequence[Sequence[object]]]) -> None:
         """Check, on a step's own Session, that this run still holds the lock.

@@ -1,16 +1,20 @@
-"""The methods of a pipeline that do not run it: load, validate, connect, read the history."""
+"""The methods of a pipeline that do not run it: load, validate, plan, connect, read the history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import date
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.records.history import History
 from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.run.backfill import Backfill
 from snowpipe_ml.engine.run.opening import connector, opener, state_schema
+from snowpipe_ml.engine.run.planned import Look, PlannedStep, planned
 from snowpipe_ml.engine.run.source import Source
+from snowpipe_ml.engine.run.whole import What
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Server
 from snowpipe_ml.plugins.connection import Connection
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Inspected(Source):
-    """A pipeline that can be loaded, validated and drawn, and whose target can be opened.
+    """A pipeline that can be loaded, validated, planned and drawn, and whose target can be opened.
 
     Args:
         path: the spec. It is read by each method that needs it.
@@ -38,6 +42,40 @@ class Inspected(Source):
             SpecError: the spec is invalid; holds every problem.
         """
         return self.load(target, whole=True)[1]
+
+    def plan(
+        self,
+        target: str | None = None,
+        *,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        compare: bool = False,
+        full_refresh: bool = False,
+        run_date: date | None = None,
+        backfill: str | None = None,
+        by: str | None = None,
+        look: Look | None = None,
+    ) -> list[PlannedStep]:
+        """Plan a run: the nodes in order, and what each would do.
+
+        Args:
+            target: the target's name; the default target if None.
+            select: the steps to select; all if empty.
+            exclude: the steps to exclude.
+            compare: connect to the target and decide which nodes would run or be skipped, and why.
+                Without it, no connection is made.
+            full_refresh: plan as if nothing had run before.
+            run_date: the run date; today if None.
+            backfill: plan the backfill of an interval, as :meth:`run` takes it.
+            by: the unit of its intervals.
+            look: called with the open connection of a plan that is compared.
+
+        Raises:
+            SpecError: the spec is invalid.
+            TargetError: the target cannot be reached.
+        """
+        what = What(run_date, tuple(select), tuple(exclude), full_refresh, backfill=Backfill.of(backfill, by))
+        return planned(self, target, what, compare=compare, look=look)
 
     def graph(self, target: str | None = None) -> Graph:
         """Build the graph of the pipeline."""

@@ -23,13 +23,13 @@ class Joined:
         at: the run on its open target.
         past: what was recorded when it was begun.
         graph: its nodes.
-        handle: the handle that the task was given.
+        token: the fencing token with which the task works.
     """
 
     at: OpenRun
     past: PastRun
     graph: Graph
-    handle: RunHandle
+    token: int
 
 
 @contextmanager
@@ -41,8 +41,13 @@ def joined(source: Source, handle: RunHandle, access: Access) -> Iterator[Joined
         past = at.state.past_run(*at.key, handle.run_id)
         if past is None:
             raise UsageError(f"no run {handle.run_id!r} of {at.key[0]} on {at.key[1]}: it was never begun")
-        at.reload(past, past.details.get("rows"))
-        yield Joined(at, past, selected(at, past), handle)
+        yield joined_as(at, past, handle.token)
+
+
+def joined_as(at: OpenRun, past: PastRun, token: int) -> Joined:
+    """Load the spec for a run that was begun, on its open target."""
+    at.reload(past, past.details.get("rows"))
+    return Joined(at, past, selected(at, past), token)
 
 
 def selected(at: OpenRun, past: PastRun) -> Graph:

@@ -62,6 +62,8 @@ def begin(
     what: What,
     lasts: timedelta,
     is_over: Callable[[str], bool] | None,
+    *,
+    resume_canceled: bool = True,
 ) -> RunHandle:
     """Begin a run, or continue the one that has the same key; see :meth:`snowpipe_ml.Pipeline.begin_run`."""
     seconds = max(1, int(lasts.total_seconds()))
@@ -71,7 +73,7 @@ def begin(
         ended: set[str] = set()
         while True:
             try:
-                return _begun(at, what, seconds)
+                return _begun(at, what, seconds, resume_canceled)
             except LockedError as error:
                 key = error.run_key
                 if key is not None and key == what.run_key and time.monotonic() <= deadline:
@@ -87,9 +89,11 @@ def begin(
                 cancel(source, left, access, ())
 
 
-def _begun(at: OpenRun, what: What, lasts: int) -> RunHandle:
+def _begun(at: OpenRun, what: What, lasts: int, resume_canceled: bool) -> RunHandle:
     past = past_with_key(at, what) if what.run_key is not None else None
     check_date(past, what)
+    if past is not None and past.status is Status.CANCELED and not resume_canceled:
+        raise UsageError(f"the run {past.run.id} was canceled: start another one")
     if past is not None:
         at.reload(past, past.details.get("rows"))
         lock = at.state.lock(*at.key, past.run.id, lasts=lasts, run_key=what.run_key)
@@ -225,7 +229,7 @@ def _require(missing: Collection[str], part: Joined, name: str) -> None:
         names = task_names(part.graph)
         first = ", ".join(sorted({names[node] for node in missing}))
         raise UsageError(
-            f"{name} needs {first}, which has not ended in the run {part.handle.run_id}: run it first"
+            f"{name} needs {first}, which has not ended in the run {part.at.run.id}: run it first"
         )
 
 

@@ -25,6 +25,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.versions import Known
 from snowpipe_ml.engine.records.lock import LASTS, LASTS_IN_CLIENT, RunLock
 from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.retry import was_canceled
 from snowpipe_ml.engine.run.backfill import Filling
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import (
@@ -118,6 +119,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._interrupted = False
+        self._lost = False  # whether the lock was lost
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._began = time.monotonic()
         self._flush_at: float | None = None
@@ -149,7 +151,10 @@ class Runner:
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
             self._use_awake()
-            self.state.finished(self._started, finished)
+            if self._lost and self.lock is not None and self.lock.holder() is None:
+                self.state.flush()  # who has canceled the run records its end
+            else:
+                self.state.finished(self._started, finished)
         self._emit(finished)
         return RunResult(self.run, status, finished.seconds, outcomes, self._interrupted)
 
@@ -207,7 +212,7 @@ class Runner:
         try:
             while waiting or running:
                 if self._asked.is_set():
-                    if not self._interrupted:
+                    if not self._interrupted and not self._lost:
                         self._interrupt(waiting, outcomes)
                     self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
@@ -220,7 +225,8 @@ class Runner:
                     self._awake = steps.warehouse(self.graph.nodes[name]) or self._awake
                     running[executor.submit(steps.run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
-                self._renew(running.values())
+                if not self._renew(running.values()):
+                    self._lose(waiting, outcomes)
                 for future in done:
                     self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
@@ -251,14 +257,18 @@ class Runner:
             self._use_awake()
             self.state.flush()
 
-    def _renew(self, running: Iterable[str]) -> None:
-        """Renew the lock on a warehouse that a step uses; where none does, seldom, and for longer."""
-        if self.lock is None or not self.lock.due:
-            return
+    def _renew(self, running: Iterable[str]) -> bool:
+        """Renew the lock on a warehouse that a step uses; where none does, seldom, and for longer.
+
+        Returns:
+            Whether the run holds the lock, as far as it was asked.
+        """
+        if self.lock is None or self._lost or not self.lock.due:
+            return True
         places = {self.graph.nodes[name].step.runs_in(self.plan) for name in running}
         self.lock.lasts = LASTS_IN_CLIENT if places == {RunsIn.CLIENT} else self._lease
         self._use_awake()
-        self.lock.renew()
+        return self.lock.renew()
 
     def _use_awake(self) -> None:
         if self.state is not None and self._awake is not None and not self.sessions.shared:
@@ -299,6 +309,8 @@ class Runner:
                     self._record(outcomes, omitted_because(other, f"needs {name}, which is omitted"))
         else:
             self._skip(name, waiting, outcomes)
+            if self._has_lost(outcome):
+                self._lose(waiting, outcomes)
             if self.fail_fast:
                 self._skip_rest(waiting, outcomes, f"not started after {name} failed", name)
 
@@ -328,6 +340,19 @@ class Runner:
             "interrupted: no further steps are started, and running statements are canceled; interrupt again to exit at once"
         )
         self._skip_rest(waiting, outcomes, "interrupted")
+
+    def _has_lost(self, failed: StepOutcome) -> bool:
+        """Return whether a step failed since the run was canceled elsewhere, or another run has taken its lock over."""
+        if self.lock is None or self.lock.token is None or self._asked.is_set() or failed.error is None:
+            return False
+        return was_canceled(failed.error) and self.lock.lost
+
+    def _lose(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
+        """Stop a run that no longer holds its lock."""
+        self._lost = True
+        log.warning("the run no longer holds its lock: no further steps are started")
+        self._skip_rest(waiting, outcomes, "the run was canceled, or another run has taken its lock over")
+        self._asked.set()
 
     def _cancel(self) -> None:
         """Cancel the running statements of the steps."""

@@ -98,6 +98,8 @@ def run_whole(
                 details["run_key"] = what.run_key
             if what.backfill is not None:
                 details["backfill"] = what.backfill.to_json()
+            if len(decided.graph.nodes) < len(at.graph.nodes):
+                details |= {"whole": False, "steps": list(decided.graph.nodes)}
             result = runner.execute(details)
             tidy(at, result)
         run_hooks(at.spec, result, at.connection)

@@ -15,7 +15,7 @@ from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.run.opened import SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome, together
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.integrations.dagster.drawing import Drawn, Translator, draw, shown_count
+from snowpipe_ml.integrations.dagster.drawing import Drawn, Translator, draw, is_everything
 from snowpipe_ml.integrations.dagster.results import checked_now, made, raise_if_failed, write_report
 from snowpipe_ml.integrations.following import Followed
 
@@ -58,8 +58,8 @@ def pipeline_assets(
     drawn = draw(
         pipeline,
         target,
-        tuple(select),
-        tuple(exclude),
+        select,
+        exclude,
         translator or Translator(),
         partitions_def,
         session_factory,
@@ -90,7 +90,7 @@ def _whole(drawn: Drawn, partitions_def: Any, retry_policy: Any) -> dg.AssetsDef
     def run_pipeline(context: dg.AssetExecutionContext) -> Iterator[Any]:
         names = [n for n, spec in drawn.specs.items() if spec.key in context.selected_asset_keys]
         names += [n for n, spec in drawn.checks.items() if spec.key in context.selected_asset_check_keys]
-        everything = len(names) == len(drawn.specs) + len(drawn.checks) == shown_count(drawn)
+        everything = is_everything(drawn, names)
         *earlier, last = _dates(context)
         for day in earlier:
             result = _run(drawn, context, [] if everything else names, day, None, None)
@@ -216,7 +216,7 @@ def _op(drawn: Drawn, name: str, partitions_def: Any, retry_policy: Any) -> dg.A
         day = None if key is None else _date_of(partitions_def, key)
         pipeline, factory = drawn.pipeline, drawn.session_factory
         names = _names_of_run(drawn, context)
-        everything = len(names) == shown_count(drawn)
+        everything = is_everything(drawn, names)
         handle = pipeline.begin_run(
             drawn.target,
             run_date=day,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,7 @@ class Drawn:
         tasks: all tasks, by name.
         specs: the asset of each task that is shown as one.
         checks: the asset check of each task that is shown as one.
+        whole: whether all steps of the pipeline are shown.
         session_factory: opens Sessions on the target; by default, the target of the spec does.
     """
 
@@ -65,6 +66,7 @@ class Drawn:
     tasks: Mapping[str, Task]
     specs: Mapping[str, dg.AssetSpec]
     checks: Mapping[str, dg.AssetCheckSpec]
+    whole: bool
     session_factory: SessionFactory | None
 
 
@@ -80,7 +82,8 @@ def draw(
     """Return a pipeline as Dagster shows it; the arguments are those of ``pipeline_assets``."""
     spec, graph, ctx = pipeline.load(target)
     name = spec.pipeline.name
-    found = {task.name: task for task in pipeline.tasks(target, select=select, exclude=exclude)}
+    chosen, excluded = tuple(select), tuple(exclude)
+    found = {task.name: task for task in pipeline.tasks(target, select=chosen, exclude=excluded)}
     shown = {n: task for n, task in found.items() if task.kind is not TaskKind.SETUP}
     by_table = writers(task for task in shown.values() if task.type != EXPECT)
     checked: dict[str, str | None] = {
@@ -128,7 +131,8 @@ def draw(
         )
         for n, of in checks_of.items()
     }
-    return Drawn(pipeline, target, name, found, specs, checks, session_factory)
+    whole = not chosen and not excluded
+    return Drawn(pipeline, target, name, found, specs, checks, whole, session_factory)
 
 
 def _checked(task: Task, graph: Graph) -> object:
@@ -151,6 +155,6 @@ def _digest(texts: Iterable[str]) -> str:
     return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:16]
 
 
-def shown_count(drawn: Drawn) -> int:
-    """Return how many assets and checks the pipeline has."""
-    return sum(task.kind is not TaskKind.SETUP for task in drawn.tasks.values())
+def is_everything(drawn: Drawn, names: Collection[str]) -> bool:
+    """Return whether some tasks are all that the pipeline has, so that a run need not select them."""
+    return drawn.whole and len(names) == sum(task.kind is not TaskKind.SETUP for task in drawn.tasks.values())

@@ -20,7 +20,7 @@ from snowpipe_ml.local.core.names import CATALOG, quoted
 from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.transactions import retry_conflicts
+from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import OWNER, listing
@@ -287,8 +287,13 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
     if session.database == database and session.schema == schema:
         session.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
-    retry_conflicts(session, lambda: session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE"))
-    drop_objects(session, database, schema)
+
+    def run() -> None:
+        with in_transaction(session):
+            session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE")
+            drop_objects(session, database, schema)
+
+    retry_conflicts(session, run)
     grants.forget_within(session, database, schema)
 
 
