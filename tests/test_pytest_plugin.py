@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from snowpipe_ml.cli.scaffold import TESTING, init
+from snowpipe_ml.errors import UsageError
+
 pytest_plugins = ["pytester"]
 DOCS = Path(__file__).parents[1] / "docs" / "testing.md"
 
@@ -25,3 +28,12 @@ def test_each_test_has_a_database_of_its_own(snowpark_session):
     pytester.makepyfile(example + more)
     pytester.makeini(settings)
     pytester.runpytest_subprocess("-p", "no:xdist", "-W", "ignore").assert_outcomes(passed=3)
+
+
+@pytest.mark.slow
+def test_the_template_of_tests_passes(pytester: pytest.Pytester) -> None:
+    files = init(pytester.path, TESTING)
+    assert [file.name for file in files] == ["orders.py", "test_orders.py"]
+    pytester.runpytest_subprocess("-p", "no:xdist", "-W", "ignore").assert_outcomes(passed=4)
+    with pytest.raises(UsageError, match="no series to explore"):
+        init(pytester.path / "other", TESTING, notebook=True)

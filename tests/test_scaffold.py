@@ -14,7 +14,7 @@ from snowpipe_ml.cli.reference import reference_page
 from snowpipe_ml.cli.scaffold import TEMPLATES, example_of, init
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import step_types
-from tests.conftest import ROOT
+from tests.conftest import ROOT, ask
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -28,6 +28,26 @@ def test_a_template_is_a_valid_pipeline_wherever_it_is_copied_to(tmp_path: Path,
 
 def test_the_smallest_one_runs(tmp_path: Path) -> None:
     assert Pipeline.from_yaml(init(tmp_path, "minimal")[0]).run().ok
+
+
+def test_a_custom_model_is_compared_with_others(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(init(tmp_path, "custom-model")[0])
+    assert pipeline.run().ok
+    models = {row[0] for row in ask(pipeline, "SELECT DISTINCT MODEL FROM LEADERBOARD")}
+    assert models == {"best_of", "Growth", "ridge", "seasonal_naive", "moving_average"}
+
+
+@pytest.mark.slow
+def test_weekly_sales_add_up(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(init(tmp_path, "retail-weekly")[0])
+    result = pipeline.run()
+    assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+    of_regions = "SUM(IFF(STORE IN ('TOTAL/north', 'TOTAL/south'), FORECAST, 0))"
+    of_all = "SUM(IFF(STORE = 'TOTAL', FORECAST, 0))"
+    query = f"SELECT COUNT(*), MAX(ABS(R - A)) FROM (SELECT {of_regions} AS R, {of_all} AS A FROM FORECAST GROUP BY DATE)"
+    ((weeks, difference),) = ask(pipeline, query)
+    assert weeks == 13
+    assert difference < 1e-6
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 from snowpipe_ml.text.problems import did_you_mean
 
+_TEMPLATES = (*scaffold.TEMPLATES, scaffold.FORECAST, scaffold.TESTING)
+
 
 @click.command()
 @click.argument("type_name", metavar="[TYPE]", required=False)
@@ -65,8 +67,9 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--template",
-    type=click.Choice([*scaffold.TEMPLATES, scaffold.FORECAST]),
-    help="The template to copy; minimal by default.",
+    type=click.Choice(_TEMPLATES),
+    metavar="NAME",
+    help=f"The template to copy, minimal by default: {', '.join(_TEMPLATES)}.",
 )
 @click.option(
     "--csv",
@@ -100,4 +103,7 @@ def init(
         files = scaffold.init_from_csv(directory, csv_file, columns, notebook=notebook)
     for path in files:
         click.echo(f"wrote {path}")
-    click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")
+    if template == scaffold.TESTING:
+        click.echo(f"\n  pytest {directory}")
+    else:
+        click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")

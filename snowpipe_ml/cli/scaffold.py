@@ -19,11 +19,21 @@ from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 
-TEMPLATES = {"minimal": "minimal", "citibike": "citibike", "insurance": "insurance_autogluon"}
+TEMPLATES = {
+    "minimal": "minimal",
+    "citibike": "citibike",
+    "citibike-cdc": "citibike_cdc",
+    "insurance": "insurance_autogluon",
+    "retail-weekly": "retail_weekly",
+    "custom-model": "custom_model",
+}
 """Template name -> pipeline name."""
 
 FORECAST = "forecast"
 """The template whose spec is written for a CSV file."""
+
+TESTING = "testing-only"
+"""The template without a spec: Snowpark code and its tests."""
 
 _SCHEMA = "pipeline.schema.json"
 _SUFFIXES = (".yaml", ".py", ".sql", ".csv")
@@ -34,11 +44,11 @@ def init(directory: Path, template: str, *, notebook: bool = False) -> list[Path
 
     Args:
         directory: the folder; created if it does not exist.
-        template: one of :data:`TEMPLATES`, or :data:`FORECAST`.
+        template: one of :data:`TEMPLATES`, :data:`FORECAST`, or :data:`TESTING`.
         notebook: whether to write a notebook that explores the series, too.
 
     Returns:
-        The files, the spec first.
+        The files, the spec first if there is one.
 
     Raises:
         UsageError: the template does not exist, one of its files already exists, or it has no series to explore;
@@ -46,8 +56,13 @@ def init(directory: Path, template: str, *, notebook: bool = False) -> list[Path
     """
     if template == FORECAST:
         return _write(directory, _forecast_sample(), notebook)
+    if template == TESTING:
+        if notebook:
+            raise UsageError(f"the template {TESTING} has no series to explore in a notebook")
+        code = resources.files("snowpipe_ml") / "pipelines" / "testing"
+        return _write_all({directory / file.name: file.read_bytes() for file in _sorted(code)})
     if template not in TEMPLATES:
-        raise UsageError(f"no template {template!r}; there are: {', '.join((*TEMPLATES, FORECAST))}")
+        raise UsageError(f"no template {template!r}; there are: {', '.join((*TEMPLATES, FORECAST, TESTING))}")
     return _write(directory, dict(_files(TEMPLATES[template])), notebook)
 
 
@@ -84,9 +99,12 @@ def _write(directory: Path, contents: Mapping[str, bytes], notebook: bool) -> li
         spec, text = next(iter(contents.items()))
         contents = {**contents, NOTEBOOK: notebook_of(spec, text.decode())}
     schema = json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
-    files = {directory / name: data for name, data in contents.items()} | {
-        directory / _SCHEMA: schema.encode()
-    }
+    return _write_all(
+        {directory / name: data for name, data in contents.items()} | {directory / _SCHEMA: schema.encode()}
+    )
+
+
+def _write_all(files: Mapping[Path, bytes]) -> list[Path]:
     there = sorted(str(path) for path in files if path.exists())
     if there:
         raise UsageError(f"nothing was written, because these files exist already: {', '.join(there)}")
@@ -103,11 +121,11 @@ def _pipeline_name(directory: Path) -> str:
 
 
 def _files(name: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a pipeline: its spec, its lock file if it has one, and its folder."""
+    """Yield the files of a pipeline: its spec, the files beside it of its name, and those of its folder."""
     root = resources.files("snowpipe_ml") / "pipelines"
     text = (root / f"{name}.yaml").read_text(encoding="utf-8")
     yield f"{name}.yaml", text.replace(f"../schemas/{_SCHEMA}", _SCHEMA).replace("pipelines/", "").encode()
-    for beside in (root / f"{name}.lock.yaml", root / f"{name}.tests.yaml"):
+    for beside in (root / f"{name}{suffix}" for suffix in (".lock.yaml", ".tests.yaml", ".py")):
         if beside.is_file():
             yield beside.name, beside.read_bytes()
     folder = root / name.partition("_")[0]

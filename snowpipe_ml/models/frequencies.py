@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -12,7 +12,8 @@ class Frequency:
     """The length of a period, and what is usual for series of such periods.
 
     Attributes:
-        name: the name in a spec, such as ``hour`` or ``week-sunday``.
+        name: the name in a spec, such as ``hour`` or ``week-sunday``. Two names of one frequency, such as ``week``
+            and ``week-monday``, are equal.
         unit: the date part of which a period has ``count``: ``minute``, ``hour``, ``day`` or ``month``.
         count: the number of units in a period; 1 for business days, of which a week has five.
         noun: a period in a message, such as ``week``.
@@ -25,7 +26,7 @@ class Frequency:
         weekday: of weeks, the number of the day on which they begin, 1 for Monday.
     """
 
-    name: str
+    name: str = field(compare=False)
     unit: str
     count: int
     noun: str

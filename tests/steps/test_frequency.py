@@ -10,6 +10,7 @@ import pytest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import StepOutcome
+from snowpipe_ml.models.frequencies import FREQUENCIES
 from tests.conftest import ask, write_spec
 
 START = "'2023-01-02'::TIMESTAMP_NTZ"
@@ -121,6 +122,10 @@ def test_the_frequency_is_that_of_the_rows(
     assert {told for _, told in rows} == {frequency}
     if frequency != "day":
         assert f"(frequency: {frequency})" in step.message
+
+
+def test_a_week_begins_on_monday() -> None:
+    assert FREQUENCIES["week"] == FREQUENCIES["week-monday"] != FREQUENCIES["week-sunday"]
 
 
 def test_a_month_is_named_by_its_first_day(outcomes: dict[str, tuple[StepOutcome, list[Row]]]) -> None:
