@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import click
 
 from snowpipe_ml.cli.options import (
+    make_console,
     open_pipeline,
     run_date_option,
     selection_options,
@@ -18,11 +19,19 @@ from snowpipe_ml.cli.options import (
 from snowpipe_ml.doctor.planning import warnings_of
 from snowpipe_ml.engine.plan.decisions import Action
 from snowpipe_ml.engine.plan.drawing import FORMATS
+from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.notes import notes
+from snowpipe_ml.engine.records.rates import Estimate, estimates
+from snowpipe_ml.engine.records.state import State
+from snowpipe_ml.engine.run.opening import state_schema
 from snowpipe_ml.engine.run.planned import PlannedStep
-from snowpipe_ml.plugins import Changes
+from snowpipe_ml.errors import UsageError
+from snowpipe_ml.plugins import Changes, PlanContext
+from snowpipe_ml.plugins.connection import Connection
+from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.printable import json_text, one_line
 from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.ui.tables import print_table
 
 
 @click.command()
@@ -41,6 +50,9 @@ def validate(spec: Path, target: str | None, variables: dict[str, object]) -> No
 @spec_options
 @selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
+@click.option(
+    "--cost", "show_cost", is_flag=True, help="Estimate the credits of each step from earlier runs."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--offline", is_flag=True, help="Do not connect: show what every step would do, changed or not."
@@ -54,6 +66,7 @@ def plan(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     show_sql: bool,
+    show_cost: bool,
     as_json: bool,
     offline: bool,
     full_refresh: bool,
@@ -64,7 +77,16 @@ def plan(
     Each step runs, replaces an existing table, or is skipped. To decide this, the plan is compared with
     the target, unless --offline is given. It warns of privileges that the role of a run lacks.
     """
+    if show_cost and offline:
+        raise UsageError("--cost needs the records of earlier runs, which --offline does not read")
     warnings: list[str] = []
+    costs: dict[str, Estimate] = {}
+
+    def look(loaded: Spec, graph: Graph, ctx: PlanContext, connection: Connection) -> None:
+        warnings.extend(warnings_of(loaded, graph, ctx, connection))
+        if show_cost:
+            costs.update(estimates(loaded, graph, ctx, State(connection, state_schema(loaded, connection))))
+
     planned = open_pipeline(spec, variables).plan(
         target,
         select=select,
@@ -72,17 +94,27 @@ def plan(
         compare=not offline,
         full_refresh=full_refresh,
         run_date=run_date,
-        look=lambda *of: warnings.extend(warnings_of(*of)),
+        look=look,
     )
-    show_plan(planned, show_sql=show_sql, as_json=as_json)
+    show_plan(planned, show_sql=show_sql, as_json=as_json, costs=costs if show_cost else None)
     for warning in warnings:
         click.echo(f"warning: {one_line(warning)}", err=as_json)
 
 
-def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) -> None:
-    """Print a plan."""
+def show_plan(
+    planned: Sequence[PlannedStep],
+    *,
+    show_sql: bool,
+    as_json: bool,
+    costs: Mapping[str, Estimate] | None = None,
+) -> None:
+    """Print a plan; with ``costs``, the estimates of its steps too."""
     if as_json:
-        click.echo(json_text(redact_all([_plan_dict(step) for step in planned]), indent=2))
+        steps = [
+            _plan_dict(step) | ({} if costs is None else {"estimate": _cost_dict(costs.get(step.name))})
+            for step in planned
+        ]
+        click.echo(json_text(redact_all(steps), indent=2))
         return
     width = max(len(step.name) for step in planned)
     for step in planned:
@@ -104,6 +136,35 @@ def show_plan(planned: Sequence[PlannedStep], *, show_sql: bool, as_json: bool) 
         skipped, omitted = actions.count(Action.SKIP), actions.count(Action.OMIT)
         omitted_note = f", {omitted} omitted" if omitted else ""
         click.echo(f"{len(planned) - skipped - omitted} to run, {skipped} unchanged{omitted_note}")
+    if costs is not None:
+        _show_costs(planned, costs)
+
+
+def _show_costs(planned: Sequence[PlannedStep], costs: Mapping[str, Estimate]) -> None:
+    """Print what the steps that would run are expected to use, and which have not run before."""
+    runs = [
+        step.name
+        for step in planned
+        if not step.declared
+        and step.decision is not None
+        and step.decision.action in (Action.RUN, Action.REPLACE)
+    ]
+    known = [name for name in runs if name in costs]
+    rows = [[name, costs[name].seconds, costs[name].credits] for name in known]
+    if rows:
+        print_table(make_console(), ("STEP", "SECONDS", "CREDITS"), rows)
+    click.echo(
+        f"about {sum(costs[name].credits for name in known):.4g} credits, by the last five successes of each step and "
+        "without idle time"
+    )
+    if unknown := [name for name in runs if name not in costs]:
+        click.echo(
+            f"without an estimate, as they have not succeeded here or their warehouse has no size: {', '.join(unknown)}"
+        )
+
+
+def _cost_dict(cost: Estimate | None) -> dict[str, float] | None:
+    return None if cost is None else {"seconds": cost.seconds, "credits": cost.credits}
 
 
 def _change_lines(changes: Changes | None) -> list[str]:

@@ -162,6 +162,12 @@ class StepSettings(BaseModel):
         3, ge=0, le=20, description="How many times the step is retried after a transient error"
     )
     timeout: int | None = Field(None, ge=1, description="Time limit of each of its statements, in seconds")
+    budget: float | None = Field(
+        None,
+        gt=0,
+        exclude=True,  # no part of fingerprints
+        description="Credits that the step may use, by the size of its warehouse: it is canceled before it passes them",
+    )
 
 
 # A step type can be used where a step with any settings is expected: Step[StepSettings].

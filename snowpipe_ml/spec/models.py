@@ -334,6 +334,12 @@ class Pipeline(Model):
         description="How many runs keep their records. Of older ones, the last success of each step is kept; all are kept "
         "by default",
     )
+    budget: float | None = Field(
+        None,
+        gt=0,
+        description="Credits that the steps of a run may use, by the sizes of their warehouses: a step that would pass "
+        "them is not started, and a running one is canceled",
+    )
     roles: dict[ObjectKey, Role] = Field({})
     grants: dict[str, dict[Securable, tuple[Privilege, ...]]] = Field(
         {}, description="Privileges by role and object: {ROLE: {'table NAME': [PRIVILEGE]}}"

@@ -1,6 +1,6 @@
 """The state store: run metadata in the schema ``SNOWPIPE_ML`` of the target, written through a connection.
 
-It has one append-only table, ``EVENTS``, and two views on it: ``RUNS`` and ``STEP_RUNS``.
+It has one table, ``EVENTS``, to which runs only append, and two views on it: ``RUNS`` and ``STEP_RUNS``.
 """
 
 from __future__ import annotations

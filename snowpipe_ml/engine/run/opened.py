@@ -22,6 +22,7 @@ from snowpipe_ml.engine.records.past import PastRun
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import NO_WAREHOUSE, again, number_of
 from snowpipe_ml.engine.run.backfill import Backfill, Filling, fillings
+from snowpipe_ml.engine.run.budgets import Budgets
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opening import connector, dicts, opener, state_schema
 from snowpipe_ml.engine.run.rows import KeptRows
@@ -276,6 +277,9 @@ class OpenRun:
                 for name, filling in decided.fillings.items()
                 if decided.decisions[name].action in (Action.RUN, Action.REPLACE)
             },
+            budgets=Budgets()
+            if lock is None
+            else Budgets.read(self.spec, decided.graph, self.ctx, self.state),
         )
 
 

@@ -129,6 +129,11 @@ def skipped(name: str, why: str, blamed: str | None = None) -> StepOutcome:
     return StepOutcome(name, Status.SKIPPED, None, 0.0, why, (), None, blamed)
 
 
+def failed(name: str, why: str) -> StepOutcome:
+    """Return the outcome of a step that was not started, for a reason that fails the run."""
+    return StepOutcome(name, Status.FAILED, None, 0.0, why, (), StepError(why), None)
+
+
 def together(name: str, parts: Sequence[StepOutcome]) -> StepOutcome:
     """Return the outcome of a task with several nodes."""
     worst = next(

@@ -27,11 +27,13 @@ from snowpipe_ml.engine.records.lock import LASTS, LASTS_IN_CLIENT, RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import was_canceled
 from snowpipe_ml.engine.run.backfill import Filling
+from snowpipe_ml.engine.run.budgets import Budgets
 from snowpipe_ml.engine.run.interrupts import interrupts
 from snowpipe_ml.engine.run.outcome import (
     RunResult,
     StepOutcome,
     ended,
+    failed,
     omitted_because,
     skipped,
     unchanged,
@@ -90,6 +92,7 @@ class Runner:
         known: the versions of resources that the run has seen.
         listings: what SHOW has listed during the run.
         fillings: the intervals that a backfill computes, by step.
+        budgets: the credits that the run and its steps may use.
     """
 
     pipeline: str
@@ -116,6 +119,7 @@ class Runner:
     known: Known = field(default_factory=Known)
     listings: Listings = field(default_factory=Listings)
     fillings: Mapping[str, Filling] = field(default_factory=dict)
+    budgets: Budgets = field(default_factory=Budgets)
 
     def __post_init__(self) -> None:
         self._interrupted = False
@@ -221,13 +225,21 @@ class Runner:
                 # be skipped.
                 free = self.threads - len(running)
                 for name in [name for name, needs in waiting.items() if not needs][:free]:
+                    if name not in waiting:  # skipped, as a step before it was not started
+                        continue
                     del waiting[name]
+                    why = self.budgets.start(name)
+                    if why is not None:
+                        self._ended(name, failed(name, why), waiting, outcomes)
+                        continue
                     self._awake = steps.warehouse(self.graph.nodes[name]) or self._awake
                     running[executor.submit(steps.run_node, self.graph.nodes[name])] = name
                 done, _ = wait(running, timeout=self._flush_if_due(), return_when=FIRST_COMPLETED)
                 if not self._renew(running.values()):
                     self._lose(waiting, outcomes)
+                steps.cut_over(self.budgets, self.graph.nodes)
                 for future in done:
+                    self.budgets.end(running[future])
                     self._ended(running.pop(future), future.result(), waiting, outcomes)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)

@@ -26,6 +26,7 @@ from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import again, is_transient
 from snowpipe_ml.engine.run.backfill import Filling, together
+from snowpipe_ml.engine.run.budgets import Budgets
 from snowpipe_ml.engine.run.outcome import StepOutcome, cause, omitted_because
 from snowpipe_ml.engine.run.sessions import Sessions
 from snowpipe_ml.engine.run.tagging import set_tags, values_of
@@ -67,6 +68,8 @@ class StepRunner:
         recorded: the sessions that are recorded.
         fillings: the intervals that a backfill computes, by step.
         filled: the results of those that this run has computed, by step.
+        numbers: the sessions on which steps run.
+        cut: the steps that were canceled to stay within a budget, each with the reason.
     """
 
     started: RunStarted
@@ -89,6 +92,8 @@ class StepRunner:
     recorded: set[int] = field(default_factory=set)
     fillings: Mapping[str, Filling] = field(default_factory=dict)
     filled: dict[str, list[StepResult]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    cut: dict[str, str] = field(default_factory=dict)
 
     def run_node(self, node: Node) -> StepOutcome:
         """Run a step, with retries after transient errors; an exception of the step becomes its outcome."""
@@ -101,14 +106,15 @@ class StepRunner:
             result, work = tried
         except Exception as error:  # an exception of a step fails that step only
             log.debug("step %s failed", node.name, exc_info=True)
+            reason = StepError(self.cut[node.name]) if node.name in self.cut else error
             return StepOutcome(
                 node.name,
                 Status.FAILED,
                 None,
                 time.monotonic() - begin,
-                cause(error),
+                cause(reason),
                 (),
-                error,
+                reason,
                 None,
                 work=to_show(getattr(error, "checks", ())),
             )
@@ -125,6 +131,17 @@ class StepRunner:
             work,
         )
 
+    def cut_over(self, budgets: Budgets, nodes: Mapping[str, Node]) -> None:
+        """Cancel the steps that have used their budget; again if they have started another statement meanwhile."""
+        for name, why in budgets.passed(nodes):
+            if name not in self.cut:
+                log.warning("%s is %s", name, why)
+                self.cut[name] = why
+            if self.sessions.shared:
+                self.sessions.cancel()
+            elif name in self.numbers and self.state is not None:
+                self.state.cancel(self.numbers[name])
+
     def _with_retries(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step, with retries after transient errors; return the outcome if it is omitted."""
 
@@ -140,7 +157,7 @@ class StepRunner:
                 raise StepError("interrupted before it was retried")
 
         def transient(error: Exception) -> bool:
-            return is_transient(error) and not self.stopped.is_set()
+            return is_transient(error) and not self.stopped.is_set() and node.name not in self.cut
 
         retries = node.step.settings.retries if self.retries is None else self.retries
         return retrying(retries, transient, pause, before_sleep=tell)(self._once, node)
@@ -148,6 +165,7 @@ class StepRunner:
     def _once(self, node: Node) -> tuple[StepResult, Mapping[str, object]] | StepOutcome:
         """Run a step; return the outcome if it is omitted."""
         with self.sessions.session(self.warehouse(node)) as session:
+            self.numbers[node.name] = int(session.session_id)
             self._announce(node, int(session.session_id))
             ctx = self._context(node, session)
             with self._prepared(node, ctx):
@@ -248,6 +266,8 @@ class StepRunner:
         def progress(done: int, total: int | None = None, note: str = "") -> None:
             if self.stopped.is_set():  # work outside the warehouse has no statement to cancel
                 raise StepError("interrupted")
+            if node.name in self.cut:
+                raise StepError(self.cut[node.name])
             self.emit(StepProgress(node.name, done, total, note))
 
         return RunContext(
