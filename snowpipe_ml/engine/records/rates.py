@@ -143,7 +143,7 @@ def seconds_of(state: State, pipeline: str, target: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a step is expected to use.
+    """The expected use of a step.
 
     Attributes:
         seconds: the mean duration of its last successes.
