@@ -85,6 +85,28 @@ def test_the_last_runs_and_the_last_snapshots_are_kept(folder: Path) -> None:
     assert ask(last, f"SELECT N FROM {made[2]}") == [(9,)]
 
 
+def test_the_intervals_of_backfills_are_kept(folder: Path) -> None:
+    filled = """\
+  days: {type: transform, query: "SELECT '2024-01-05'::DATE AS DAY", writes: days}
+  new:
+    type: transform
+    materialized: incremental
+    since: DAY
+    key: [DAY]
+    query: "SELECT DAY FROM {{ ref('days') }}"
+    writes: new
+"""
+    path = write_spec(folder, SPEC + filled)
+    Pipeline.from_yaml(path).run(backfill="2024-01-01..2024-02-01")
+    for n in range(1, 4):
+        pipeline = run(folder, n, SPEC + filled)
+    kept = "SELECT COUNT(*) > 0 FROM SNOWPIPE_ML.EVENTS WHERE EVENT = 'interval_finished'"
+    assert ask(pipeline, kept) == [(True,)]
+    with pipeline.history() as history:
+        # The last two, the backfill, and the run in which the steps that are unchanged have succeeded.
+        assert [found.status for found in history.runs()] == ["success"] * 4
+
+
 def test_nothing_is_removed_by_default(folder: Path) -> None:
     text = SPEC.replace("keep_runs: 2\n", "").replace(", keep: 3", "")
     for n in range(4):

@@ -1,8 +1,8 @@
 """Records and tables of earlier runs that a run removes at its end.
 
 The records of the last runs are kept, and of older ones those that later runs compare their steps with: the last
-success of each step. A step with the setting ``keep`` keeps the tables of its last runs; the older ones
-are dropped, and that is recorded.
+success of each step, and the intervals that backfills have computed. A step with the setting ``keep`` keeps the tables
+of its last runs; the older ones are dropped, and that is recorded.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 
 from snowpipe_ml.engine.plan.versions import from_json
+from snowpipe_ml.engine.records.intervals import FINISHED, STARTED
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.plugins.connection import Row
 from snowpipe_ml.sql import Fragment, Literal, QualifiedName, Sql, join, sql
@@ -28,7 +29,9 @@ _PRUNE = """DELETE FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {targe
 AND RUN_ID < (SELECT MIN(RUN_ID) FROM (
   SELECT RUN_ID FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT = 'run_started'
   GROUP BY RUN_ID QUALIFY ROW_NUMBER() OVER (ORDER BY RUN_ID DESC) <= {keep}))
-AND NOT (EVENT LIKE 'run%' AND RUN_ID IN (SELECT RUN_ID FROM ({kept})))
+AND EVENT NOT IN ({intervals})
+AND NOT (EVENT LIKE 'run%' AND RUN_ID IN (SELECT RUN_ID FROM ({kept}) UNION ALL
+  SELECT RUN_ID FROM {events} WHERE PIPELINE = {pipeline} AND TARGET = {target} AND EVENT IN ({intervals})))
 AND NOT (EVENT = 'step_finished' AND CONCAT(RUN_ID, ' ', STEP) IN (SELECT CONCAT(RUN_ID, ' ', STEP) FROM ({kept})))"""
 
 _KEPT = """SELECT RUN_ID, STEP FROM {events}
@@ -97,4 +100,5 @@ class Past:
         cases = [sql("WHEN {step} THEN {n}", step=Literal(step), n=Literal(n)) for step, n in keeps.items()]
         number = sql("CASE STEP {cases} ELSE 1 END", cases=join(" ", cases)) if cases else Literal(1)
         kept = sql(_KEPT, number=number, **self._names)
-        self._run(sql(_PRUNE, keep=Literal(keep), kept=kept, **self._names))
+        intervals = join(", ", [Literal(STARTED), Literal(FINISHED)])
+        self._run(sql(_PRUNE, keep=Literal(keep), kept=kept, intervals=intervals, **self._names))
