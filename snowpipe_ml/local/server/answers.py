@@ -21,12 +21,15 @@ def run(connection: Connection, body: wire.QueryRequest, query_id: str) -> Answe
     text = str(body["sqlText"])
     type_id = wire.statement_type(text)
     settings = dict(body.get("parameters") or {})
+    try:
+        values, rows = wire.parameters(body.get("bindings"))
+    except (ValueError, ArithmeticError) as raised:
+        return failed("390400", f"a bound value cannot be read: {raised}", "22000", {"queryId": query_id})
     # Before taking the lock: the statement to cancel holds it.
     if not body.get("describeOnly") and (aside := connection.aside(text)) is not None:
         return done({**wire.result_data(aside, type_id), "queryId": query_id, "parameters": []})
     try:
         with connection.lock, connector_errors(connection.translated):
-            values, rows = wire.parameters(body.get("bindings"))
             if body.get("describeOnly"):
                 data = wire.description_data(connection.describe(text, values), type_id)
             elif (files := transfer(connection, text, query_id, settings)) is not None:

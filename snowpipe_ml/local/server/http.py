@@ -7,7 +7,6 @@ only and requires a token.
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import secrets
@@ -16,10 +15,10 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetError
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, urlsplit
 
 from snowflake.connector.errors import Error
 
@@ -28,7 +27,7 @@ from snowpipe_ml.local.client.connection import Connection
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.values import Options
-from snowpipe_ml.local.server import answers, wire
+from snowpipe_ml.local.server import answers, requests, wire
 from snowpipe_ml.local.server.logins import Logins
 from snowpipe_ml.local.server.scheduler import Scheduler
 from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSession
@@ -104,11 +103,10 @@ class WarehouseServer:
         holder.storage.strict = strict
         self.logins = Logins(token, partial(public_keys, holder.session), second_factor)
         try:
-            self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+            self._http = requests.BoundedServer(("127.0.0.1", port), _handler(self))
         except BaseException:
             self._holder.close()
             raise
-        self._http.daemon_threads = True
         self.port: int = self._http.server_address[1]
         self._serving = False
         self._closed = threading.Event()
@@ -168,6 +166,10 @@ class WarehouseServer:
         data = body.get("data") or wire.LoginData()
         if (refused := self.logins.refused(data)) is not None:
             return refused
+        with self._lock:
+            if len(self._sessions) >= requests.MOST_SESSIONS:
+                many = f"the embedded warehouse has {requests.MOST_SESSIONS} sessions: close some"
+                return answers.failed("390503", many, "08004")
         try:
             named = query.get("databaseName"), query.get("schemaName")
             opened = connect(self._path, *(named if named[0] else self._defaults))
@@ -275,50 +277,71 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
         # The head and the body of an answer are two writes. Nagle's algorithm would hold the second one back
         # until the client's delayed acknowledgement, 40 ms later.
         disable_nagle_algorithm = True
+        timeout = requests.IDLE_SECONDS
+        error_content_type = "text/plain;charset=utf-8"
+        error_message_format = "%(code)d %(message)s\n"
 
         def do_POST(self) -> None:
             """Answer all requests except those for results and statuses."""
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            self._answer(json.loads(body or b"{}"))
+            self._respond()
 
         def do_GET(self) -> None:
             """Answer requests for results and statuses."""
-            self._answer({})
+            self._respond()
 
-        def _answer(self, body: Any) -> None:
-            data = json.dumps(self._route(body), default=str).encode()
+        def _respond(self) -> None:
+            """Read a request and answer it; what goes wrong is an answer too."""
+            status = HTTPStatus.OK
             try:
-                self.send_response(200)
+                requests.check_host(self.headers.get("Host"))
+                session = server.session(self.headers.get("Authorization") or "")
+                limit = requests.LOGIN_BYTES if session is None else requests.BODY_BYTES
+                body = requests.read_body(self.headers, self.rfile, limit)
+                answer = self._route(session, body)
+            except requests.BadRequest as refused:
+                status, self.close_connection = refused.status, True
+                answer = answers.failed("390400", refused.message, "08000")
+            except TimeoutError:
+                raise  # the client sends nothing more; the connection is closed
+            except Exception as raised:
+                status, self.close_connection = HTTPStatus.INTERNAL_SERVER_ERROR, True
+                log.exception("internal error of the server in the request %s", self.path[:200])
+                answer = answers.failed("000603", f"{type(raised).__name__}: {raised}", "XX000")
+            data = json.dumps(answer, default=str).encode()
+            try:
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
+                if self.close_connection:
+                    self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(data)
             except (BrokenPipeError, ConnectionResetError):
                 log.debug("a client is gone and does not read the answer to %s", self.path)
                 self.close_connection = True
 
-        def _route(self, body: Any) -> Answer:
-            url = urlparse(self.path)
+        def _route(self, session: ClientSession | None, body: dict[str, object]) -> Answer:
+            try:
+                url = urlsplit(self.path)
+                query = {key: values[0] for key, values in parse_qs(url.query).items()}
+            except ValueError as raised:
+                raise requests.BadRequest(HTTPStatus.BAD_REQUEST, f"the path is no URL: {raised}") from raised
             parts = [part for part in url.path.split("/") if part]
-            query = {key: values[0] for key, values in parse_qs(url.query).items()}
             if url.path == "/session/v1/login-request":
-                return server.login(query, body)
+                return server.login(query, requests.login_request(body))
             if url.path == "/telemetry/send":
                 return answers.done(None)
-            session = server.session(self.headers.get("Authorization") or "")
             if session is None:
                 return answers.failed("390104", "Unknown session: log in again.", "08003")
             with session.request():
                 return self._of_session(session, parts, query, body)
 
         def _of_session(
-            self, session: ClientSession, parts: list[str], query: dict[str, str], body: Any
+            self, session: ClientSession, parts: list[str], query: dict[str, str], body: dict[str, object]
         ) -> Answer:
             match parts:
                 case ["queries", "v1", "query-request"]:
-                    return server.query(session, body)
+                    return server.query(session, requests.query_request(body))
                 case ["queries", "v1", "abort-request"]:
                     session.connection.session.interrupt()
                     return answers.done(None)
@@ -340,7 +363,7 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                             "validityInSecondsMT": 86400,
                         }
                     )
-            path = urlparse(self.path).path
+            path = urlsplit(self.path).path
             return answers.failed("390400", f"the embedded warehouse does not serve {path}", "0A000")
 
         def log_message(self, format: str, *args: object) -> None:

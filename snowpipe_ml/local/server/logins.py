@@ -73,10 +73,10 @@ class Logins:
                 return "key pair"
             return answers.failed("390144", "JWT token is invalid.", "08001")
         if password is None:
-            if token is not None and hmac.compare_digest(token, self._token):
+            if token is not None and _same(token, self._token):
                 return "token"
             return answers.failed("390303", "Invalid OAuth access token.", "08001")
-        if not hmac.compare_digest(password, self._token):
+        if not _same(password, self._token):
             return answers.failed("390100", "Incorrect username or password was specified.", "08001")
         if self._second_factor is None:
             return "password"
@@ -89,6 +89,11 @@ class Logins:
         if self._second_factor():
             return "push"
         return answers.failed("390127", "Duo Security authentication is denied.", "08001")
+
+
+def _same(given: str, token: str) -> bool:
+    """Compare a secret in the same time whatever it is."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), token.encode())
 
 
 def _signed(token: str, key: str) -> bool:
