@@ -171,7 +171,7 @@ def _scheduled(found: _Collector, spec: Spec) -> None:
 
     https://docs.snowflake.com/en/user-guide/tasks-intro#task-creation-workflow
     """
-    schedule = spec.pipeline.schedule
+    schedule = spec.pipeline.task_schedule
     if schedule is None:
         return
     found.add("EXECUTE TASK", ACCOUNT, None, TASKS)

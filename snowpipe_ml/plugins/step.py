@@ -134,6 +134,23 @@ def _no_text(value: object) -> object:
     return value
 
 
+class StreamTrigger(BaseModel):
+    """A stream whose changes start the pipeline, where it runs as a graph of tasks.
+
+    https://docs.snowflake.com/en/user-guide/tasks-triggered
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    stream: ObjectName = Field(description="The declared stream")
+    minutes: int | None = Field(
+        None,
+        ge=1,
+        le=11_520,
+        description="How often the graph looks for changes; without it, changes start the graph at once",
+    )
+
+
 class StepSettings(BaseModel):
     """The settings that all steps share. A step type adds its own."""
 
@@ -167,6 +184,9 @@ class StepSettings(BaseModel):
         gt=0,
         exclude=True,  # no part of fingerprints
         description="Credits that the step may use, by the size of its warehouse: it is canceled before it passes them",
+    )
+    trigger: StreamTrigger | None = Field(
+        None, description="A stream whose changes start the graph of tasks of `snowpipe-ml export tasks`"
     )
 
 

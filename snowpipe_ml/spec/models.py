@@ -13,6 +13,7 @@ from pydantic import (
 
 from snowpipe_ml.cron import Cron
 from snowpipe_ml.plugins import TARGETS, ColumnName, ColumnType, ObjectName, TableName, Target
+from snowpipe_ml.plugins.step import StreamTrigger
 from snowpipe_ml.spec.base import Model, ObjectKey, PlainKey
 from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, Python, WheelImport, as_packages
 from snowpipe_ml.spec.privileges import Privilege, Securable
@@ -302,12 +303,6 @@ class Schedule(Model):
             raise ValueError("give cron, or on_changes: true, or both")
         return self
 
-    @property
-    def text(self) -> str:
-        """The schedule in words."""
-        at = "" if self.cron is None else f"USING CRON {self.cron} {self.timezone}"
-        return " ".join(part for part in (at, "when a stream has changes" if self.on_changes else "") if part)
-
 
 class Dashboard(Model):
     """The permissions of the dashboard: see `snowpipe-ml dashboard`."""
@@ -360,6 +355,10 @@ class Pipeline(Model):
     imports: dict[ObjectKey, WheelImport] = Field({})
     setup: Setup | None = None
     schedule: Schedule | None = None
+    trigger: StreamTrigger | None = Field(
+        None,
+        description="A stream whose changes start the pipeline as a graph of tasks; also a setting of steps",
+    )
     dashboard: Dashboard = Dashboard(can_run=False, choices={})
     on_success: tuple[Hook, ...] = Field((), description="Actions after a run in which no step failed")
     on_failure: tuple[Hook, ...] = Field(
@@ -367,6 +366,14 @@ class Pipeline(Model):
     )
     tests: UnitTests = Field({}, description="Unit tests: see `snowpipe-ml test`")
     steps: dict[PlainKey, Mapping[str, object]] = Field(min_length=1)
+
+    @property
+    def task_schedule(self) -> Schedule | None:
+        """When the pipeline runs as a graph of tasks; None if it says neither `schedule` nor `trigger`."""
+        triggered = self.trigger is not None or any(step.get("trigger") for step in self.steps.values())
+        if self.schedule is None and triggered:
+            return Schedule.model_validate({"on_changes": True})
+        return self.schedule
 
     @model_validator(mode="after")
     def _choices_are_of_variables(self) -> Pipeline:

@@ -128,6 +128,59 @@ def test_a_graph_that_runs_when_streams_have_changes(tmp_path: Path) -> None:
     )
 
 
+CHANGES = (
+    "tables: {raw: {columns: {ID: varchar, N: number}}, other: {columns: {ID: varchar}}}\n"
+    "streams: {changes: {table: raw}, others: {table: other}}\n"
+)
+MERGES = (
+    "steps:\n  into: {type: merge, from: {stream: changes}, into: merged, key: [ID]%s}\n"
+    "  beside: {type: merge, from: {stream: others}, into: m2, key: [ID]%s}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("head", "of_steps", "start"),
+    [
+        ("trigger: {stream: changes, minutes: 5}\n", ("", ""), ("SCHEDULE = '5 MINUTE'", ["CHANGES"])),
+        ("", (", trigger: {stream: changes}", ""), ("TRIGGER_INTERVAL_IN_SECONDS = 30", ["CHANGES"])),
+        (
+            "schedule: {on_changes: true, warehouse: wh}\nwarehouses: {wh: {size: small}}\n",
+            (", trigger: {stream: changes, minutes: 7}", ", trigger: {stream: others, minutes: 2}"),
+            ("SCHEDULE = '2 MINUTE'", ["CHANGES", "OTHERS"]),
+        ),
+        (
+            "schedule: {cron: '0 6 * * *'}\n",
+            ("", ", trigger: {stream: others}"),
+            ("SCHEDULE = 'USING CRON 0 6 * * * UTC'", ["OTHERS"]),
+        ),
+    ],
+)
+def test_triggers(tmp_path: Path, head: str, of_steps: tuple[str, str], start: tuple[str, list[str]]) -> None:
+    text = exported(write_spec(tmp_path, head + CHANGES + MERGES % of_steps))
+    (root,) = re.findall(r"CREATE OR ALTER TASK .*\('begin', ''\)", text)
+    option, streams = start
+    assert option in root
+    assert root.count("SCHEDULE = ") == option.count("SCHEDULE")
+    assert re.findall(r"SYSTEM\$STREAM_HAS_DATA\('DEMO\.\w+\.(\w+)'\)", root) == streams
+    assert text.count("WHEN") == 1
+
+
+def test_triggers_that_are_refused(tmp_path: Path) -> None:
+    text = refused(tmp_path, "trigger: {stream: change}\n" + CHANGES + MERGES % ("", ""))
+    assert "the stream CHANGE is not declared" in text
+    assert "did you mean 'changes'?" in text
+    given = "schedule: {cron: '0 6 * * *'}\ntrigger: {stream: changes, minutes: 1}\n"
+    text = refused(tmp_path, given + CHANGES + MERGES % ("", ""))
+    assert re.search(r"spec\.yaml:5:\d+: schedule\.cron says when the graph looks for changes", text)
+
+
+def test_a_trigger_is_no_part_of_what_a_step_does(tmp_path: Path) -> None:
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, CHANGES + MERGES % ("", "")))
+    assert pipeline.run().ok
+    write_spec(tmp_path, CHANGES + MERGES % (", trigger: {stream: changes}", ""))
+    assert {step.status.value for step in pipeline.run().steps.values()} == {"reused"}
+
+
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [

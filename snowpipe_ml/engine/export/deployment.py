@@ -30,7 +30,7 @@ def deploy(exported: TaskGraph, say: Say = lambda text: None) -> None:
         UsageError: the graph runs when streams have changes, and one does not exist yet.
     """
     with closing(exported.pipeline.connect(exported.spec.target_name)) as connection:
-        if exported.schedule.on_changes:
+        if exported.start.streams:
             _require_streams(connection, exported)
         for statement in exported.before():
             execute(connection, statement)
@@ -46,7 +46,7 @@ def deploy(exported: TaskGraph, say: Say = lambda text: None) -> None:
         for statement in exported.create_tasks():
             execute(connection, statement)
         execute(connection, exported.resume())
-        say(f"{len(kept)} tasks of {exported.root.sql} are resumed: {exported.schedule.text}")
+        say(f"{len(kept)} tasks of {exported.root.sql} are resumed: {exported.start.text}")
 
 
 def drop(exported: TaskGraph, say: Say = lambda text: None) -> None:
@@ -93,7 +93,7 @@ def _tasks(connection: Connection, root: QualifiedName) -> list[QualifiedName]:
 
 
 def _require_streams(connection: Connection, exported: TaskGraph) -> None:
-    for name in exported.streams:
+    for name in exported.start.streams:
         shown = execute(
             connection,
             sql(

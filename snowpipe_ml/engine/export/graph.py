@@ -18,12 +18,13 @@ from pathlib import Path as FilePath
 from snowpipe_ml.engine.export.archives import Archive, engine_archive, engine_packages, pipeline_archive
 from snowpipe_ml.engine.export.handler import procedure_body
 from snowpipe_ml.engine.export.inside import TaskSettings
+from snowpipe_ml.engine.export.starting import Start, start_of
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.engine.plan.task_limits import Linked, limit_problems, linked, prefix_of
 from snowpipe_ml.errors import SpecError, UsageError
-from snowpipe_ml.plugins import Kind, PlanContext
+from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Schedule
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, sql
@@ -45,7 +46,8 @@ class TaskGraph:
         spec: its spec, rendered for the target.
         graph: the nodes of the tasks.
         ctx: the context for planning.
-        schedule: when and how the graph runs.
+        schedule: how the graph runs.
+        start: when it runs.
         tasks: the tasks between the root task and the finalizer, in an order in which they can be created.
         select: the selected steps.
         exclude: the excluded steps.
@@ -56,6 +58,7 @@ class TaskGraph:
     graph: Graph
     ctx: PlanContext
     schedule: Schedule
+    start: Start
     tasks: tuple[Linked, ...]
     select: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -175,15 +178,11 @@ class TaskGraph:
         schedule = self.schedule
         config = {"run_date": ""}
         options = [
-            *self._starts(),
+            *self.start.options(),
             sql("CONFIG = {text}", text=Literal(json.dumps(config))),
             Sql(f"TASK_AUTO_RETRY_ATTEMPTS = {schedule.retries}"),
         ]
-        when = Sql("")
-        if schedule.on_changes:
-            calls = [sql("SYSTEM$STREAM_HAS_DATA({name})", name=Literal(name.sql)) for name in self.streams]
-            when = sql(" WHEN {calls}", calls=join(" OR ", calls))
-        made = [self._task(self.root, None, options, when, "begin", "")]
+        made = [self._task(self.root, None, options, self.start.condition(), "begin", "")]
         for one in self.tasks:
             after = join(", ", [self.named(name) for name in one.after] or [self.root])
             name = self.named(one.name)
@@ -191,25 +190,6 @@ class TaskGraph:
         final = sql("FINALIZE = {root}", root=self.root)
         made.append(self._task(self.finalizer, None, [final], Sql(""), "finish", ""))
         return made
-
-    @cached_property
-    def streams(self) -> list[QualifiedName]:
-        """The streams that the steps consume."""
-        found = {r.name for node in self.graph.nodes.values() for r in node.reads if r.kind is Kind.STREAM}
-        return [self.named(Identifier.parse(text)) for text in sorted(str(name) for name in found)]
-
-    def _starts(self) -> Iterator[Sql]:
-        """The options of the root task that say when it runs.
-
-        https://docs.snowflake.com/en/user-guide/tasks-triggered
-        """
-        schedule = self.schedule
-        if schedule.cron is not None:
-            yield sql("SCHEDULE = {text}", text=Literal(f"USING CRON {schedule.cron} {schedule.timezone}"))
-            return
-        yield Sql(f"USER_TASK_MINIMUM_TRIGGER_INTERVAL_IN_SECONDS = {schedule.min_interval}")
-        if schedule.warehouse is None:  # a triggered task that is serverless must have it
-            yield Sql("TARGET_COMPLETION_INTERVAL = '10 MINUTES'")
 
     def _task(
         self,
@@ -262,7 +242,8 @@ def draw(
         UsageError: the spec has no schedule.
     """
     spec, graph, ctx = pipeline.load(target)
-    if spec.pipeline.schedule is None:
+    schedule = spec.pipeline.task_schedule
+    if schedule is None:
         raise UsageError(
             f"{pipeline.path} has no schedule: add one, such as schedule: {{cron: '0 6 2 * *', timezone: UTC}}"
         )
@@ -276,31 +257,21 @@ def draw(
     names = {name for task in tasks for name in task.nodes}
     part = graph if len(names) == len(graph.nodes) else graph.part(names)
     found = linked(spec, tasks)
+    start, wrong = start_of(spec, part, schedule)
     problems = [
+        *wrong,
         *limit_problems(spec, part, found),
-        *_client_problems(spec, part, ctx),
+        *_client_problems(spec, part, ctx, schedule),
         *_hook_problems(spec),
         *_environment_problems(spec),
-        *_stream_problems(spec, part),
     ]
     if problems:
         raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
-    return TaskGraph(pipeline, spec, part, ctx, spec.pipeline.schedule, tuple(found), chosen, excluded)
+    return TaskGraph(pipeline, spec, part, ctx, schedule, start, tuple(found), chosen, excluded)
 
 
-def _stream_problems(spec: Spec, graph: Graph) -> list[Problem]:
-    """A schedule that waits for changes of streams, if no step consumes one."""
-    schedule = spec.pipeline.schedule
-    consumed = any(r.kind is Kind.STREAM for node in graph.nodes.values() for r in node.reads)
-    if schedule is None or not schedule.on_changes or consumed:
-        return []
-    hint = "add a step of the type merge, or give cron"
-    return [spec.document.problem("no step consumes a stream", ("schedule", "on_changes"), hint=hint)]
-
-
-def _client_problems(spec: Spec, graph: Graph, ctx: PlanContext) -> list[Problem]:
+def _client_problems(spec: Spec, graph: Graph, ctx: PlanContext, schedule: Schedule) -> list[Problem]:
     """The steps that cannot run inside Snowflake, and why."""
-    schedule = spec.pipeline.schedule
     return [
         spec.document.problem(
             f"{name} ({node.step.type_name}) cannot run as a task: {reason}",
@@ -309,8 +280,7 @@ def _client_problems(spec: Spec, graph: Graph, ctx: PlanContext) -> list[Problem
             hint="leave it out with --exclude, or run it elsewhere first",
         )
         for name, node in graph.nodes.items()
-        if (reason := _client_reason(node, ctx, online=bool(schedule and schedule.external_access)))
-        is not None
+        if (reason := _client_reason(node, ctx, online=bool(schedule.external_access))) is not None
     ]
 
 

@@ -16,7 +16,18 @@ from snowpipe_ml.text.redaction import redact, secret_names
 
 VERSION = 2
 # Settings that affect how a step is run, but not its outputs. Those of one type have `exclude`.
-_OF_THE_RUN = ("type", "description", "tags", "retries", "timeout", "needs", "warehouse", "foreach", "when")
+_OF_THE_RUN = (
+    "type",
+    "description",
+    "tags",
+    "retries",
+    "timeout",
+    "needs",
+    "warehouse",
+    "foreach",
+    "when",
+    "trigger",
+)
 
 
 @dataclass(frozen=True)

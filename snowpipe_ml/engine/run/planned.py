@@ -72,7 +72,7 @@ def planned(
     """
     run = new_run(what.run_date)
     spec, graph, ctx = source.load(target, run)
-    if spec.pipeline.schedule is not None and not (what.select or what.exclude):
+    if spec.pipeline.task_schedule is not None and not (what.select or what.exclude):
         problems = limit_problems(spec, graph, linked(spec, tasks(graph, ctx, spec.fanned)))
         if problems:
             raise SpecError(problems)
