@@ -18,7 +18,7 @@ from snowpipe_ml.local.translate.guard import snowflake_functions
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, is_served
 
 SECRET = "planted-secret"
-_REFUSED, _SYNTAX, _UNKNOWN_FUNCTION, _MISSING, _FEW, _MANY = 2, 1003, 2140, 2003, 938, 939
+_REFUSED, _SYNTAX, _UNKNOWN_FUNCTION, _MISSING, _FEW, _MANY = 2, 1003, 2139, 2003, 938, 939
 
 
 def _duckdb(query: str) -> list[str]:

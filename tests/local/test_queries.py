@@ -121,7 +121,7 @@ def test_unnamed_columns_have_snowflakes_names(session: Any) -> None:
         ("SELECT nope FROM VALUES (1)", 904, "invalid identifier 'NOPE'"),
         ("SELECT 'abc'::INT", 100038, "Numeric value 'abc' is not recognized"),
         ("SELECT FROM WHERE", 1003, "syntax error line 1 at position"),
-        ("SELECT NOFUNCTION(1)", 2140, "Unknown function"),
+        ("SELECT NOFUNCTION(1)", 2139, "Unknown function"),
         ("USE DATABASE nope", 2003, "Database 'NOPE' does not exist"),
         ("USE WAREHOUSE nope", 2043, "Object does not exist"),
         ("CREATE TABLE t (a INT, a INT)", 2025, "duplicate column name 'A'"),

@@ -103,6 +103,11 @@ def compilation(message: str, sqlstate: str = "42601") -> ProgrammingError:
     return connector.ProgrammingError(f"SQL compilation error:\n{message}", sqlstate=sqlstate)
 
 
+def unnumbered(message: str, sqlstate: str) -> ProgrammingError:
+    """Make an error that Snowflake raises while a statement runs, with a number that is not documented."""
+    return connector.ProgrammingError(message, sqlstate=sqlstate)
+
+
 def missing(kind: str, name: object) -> ProgrammingError:
     """Make the error for an object that does not exist."""
     table = kind in ("Object", "Table", "View")
@@ -126,7 +131,8 @@ def unknown_function(parts: Sequence[str]) -> ProgrammingError:
         return error(
             2141, "42601", f"SQL compilation error:\nUnknown user-defined function {'.'.join(parts)}"
         )
-    return error(2140, "42601", f"SQL compilation error:\nUnknown function {parts[0]}")
+    # https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_01/bcr-2124
+    return error(2139, "42601", f"SQL compilation error:\nUnknown function {parts[0]}")
 
 
 def missing_target(name: object) -> ProgrammingError:

@@ -44,6 +44,7 @@ _SPECIFIERS = {
 }
 _HOURS_24 = {"HH24", "HH", "H24", "H"}
 _HOURS_12 = {"HH12", "H12"}
+_DATES = {"YYYY", "UUUU", "YY", "Y", "MMMM", "MON", "MM", "MO", "DD", "D", "DY"}
 _HALVES = {"AM", "PM", "P"}
 _ZONES = ("TZH:TZM", "TZHTZM", "TZH")
 _ELEMENT = re.compile(
@@ -117,6 +118,11 @@ class InputFormat:
         found = set(self.elements)
         months, days = {"MM", "MO", "MON", "MMMM"}, {"DD", "D"}
         return bool(found & {"YYYY", "UUUU", "YY", "Y"} and (found & months or not found & days))
+
+    @property
+    def is_time(self) -> bool:
+        """Return whether the text contains a time of day alone: its date is 1970-01-01."""
+        return self.has_time and not set(self.elements) & _DATES and not self.has_offset
 
     @property
     def has_time(self) -> bool:

@@ -170,10 +170,8 @@ class Transactional(ABC):
     def _own_transaction(self) -> Transaction:
         assert self.transaction is not None
         if self.transaction.depth != self.depth:
-            raise errors.error(
-                90232,
-                "55000",
-                "Modifying a transaction that has started at a different scope is not allowed.",
+            raise errors.unnumbered(
+                "Modifying a transaction that has started at a different scope is not allowed.", "55000"
             )
         return self.transaction
 
@@ -238,11 +236,10 @@ class Transactional(ABC):
             raise
         else:
             if self._roll_back_own():
-                raise errors.error(
-                    90239,
-                    "55000",
+                raise errors.unnumbered(
                     "Stored procedure execution error: Scoped transaction started in stored procedure is "
                     "incomplete and it was rolled back.",
+                    "55000",
                 )
         finally:
             self.depth -= 1

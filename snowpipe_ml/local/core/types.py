@@ -141,7 +141,7 @@ class Column:
             REAL: "FLOAT",
             TEXT: f"VARCHAR({self.length or MAX_VARCHAR})",
             DATE: "DATE",
-            VARIANT: "VARIANT",
+            VARIANT: self.structure or "VARIANT",
             LTZ: f"TIMESTAMP_LTZ({digits})",
             TZ: f"TIMESTAMP_TZ({digits})",
             NTZ: f"TIMESTAMP_NTZ({digits})",

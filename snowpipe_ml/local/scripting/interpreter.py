@@ -175,7 +175,7 @@ class _Interpreter:
         count = found.result.table.num_rows
         if count != 1:
             raise script_error(
-                90236,
+                0,
                 "P0000",
                 f"A SELECT INTO statement expects exactly 1 returned row, but got {count}.",
                 statement.place,

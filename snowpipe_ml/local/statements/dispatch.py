@@ -58,6 +58,7 @@ from snowpipe_ml.local.statements.base import BINDING, DESCRIPTIONS, STATEMENTS,
 from snowpipe_ml.local.statements.compute import check_warehouse
 from snowpipe_ml.local.statements.documented import unserved
 from snowpipe_ml.local.statements.inserted_rows import insert_bound_rows
+from snowpipe_ml.local.statements.pipes import chained, run_chain
 from snowpipe_ml.local.statements.queries import describe_query, run_query
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
@@ -136,6 +137,11 @@ def run(
     Raises:
         ProgrammingError: the statement failed, as it would on Snowflake.
     """
+    statements = chained(text)
+    if statements:
+        if params:
+            raise errors.compilation("Bind variables are not supported with the pipe operator.")
+        return run_chain(session, statements)
     check_warehouse(session, text)
     check_access(session, text)
     first = FIRST_WORD.match(text)
@@ -220,7 +226,13 @@ def _bind(text: str, params: Sequence[object] | Mapping[str, object]) -> str:
 
 
 def describe(session: Session, text: str, params: Params = None) -> list[Column]:
-    """Return the columns of a statement's result without running it."""
+    """Return the columns of a statement's result without running it.
+
+    Raises:
+        UnsupportedError: the statement is a chain, whose last statement reads the results of the others.
+    """
+    if chained(text):
+        raise errors.UnsupportedError("the description of a chain of statements before it runs")
     check_access(session, text)
     reader = Reader(text)
     handler = _find(reader) if not reader.done else None

@@ -15,6 +15,7 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import Column, cut_fractions
 from snowpipe_ml.local.statements.columns import ColumnDefinition, check_columns
 from snowpipe_ml.local.syntax.trees import copied, nodes
+from snowpipe_ml.local.translate.casts import ASSIGNED
 from snowpipe_ml.local.translate.compiler import Compiler, to_sql
 from snowpipe_ml.local.translate.inference import Relation, infer
 from snowpipe_ml.local.translate.names import name_projections, store_identifiers
@@ -25,7 +26,7 @@ from snowpipe_ml.sql import DataType
 _CONVERTED = frozenset(
     {
         *("NUMBER", "INT", "FLOAT", "VARCHAR", "BINARY", "BOOLEAN", "DATE", "TIME"),
-        *("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"),
+        *("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "VARIANT", "OBJECT", "ARRAY"),
     }
 )
 
@@ -52,9 +53,11 @@ def _converted(query: exp.Expr, columns: list[ColumnDefinition]) -> exp.Expr:
     values: list[exp.Expr] = []
     for name, column in zip(names, columns, strict=True):
         value: exp.Expr = exp.column(exp.to_identifier(name, quoted=True))
-        type_ = DataType.parse(column.declared.type) if column.declared is not None else None
-        if type_ is not None and type_.name in _CONVERTED:
+        declared = column.declared
+        type_ = DataType.parse(declared.type) if declared is not None else None
+        if declared is not None and type_ is not None and type_.name in _CONVERTED:
             value = exp.cast(value, "VARCHAR" if type_.name == "VARCHAR" else str(type_), dialect="snowflake")
+            value.meta[ASSIGNED] = declared.type
         values.append(exp.alias_(value, name, quoted=True))
     if not any(isinstance(value.this, exp.Cast) for value in values):
         return query
@@ -130,6 +133,16 @@ def _stored_value(value: str, column: ColumnDefinition) -> str:
 
 
 def inferred(name: str, kind: str, column: Column) -> Declared | None:
-    """Return the declaration of a column with the length or scale that it has in the query; None without one."""
-    known = (column.length if kind == "VARCHAR" else column.scale) is not None
+    """Return the declaration of a column by its query: a length, a scale, an ARRAY or OBJECT; None without one."""
+    size = column.length if kind == "VARCHAR" else column.scale
+    known = column.structure is not None if kind == "JSON" else size is not None
     return Declared(name, replace(column, duckdb=kind).snowflake, None) if known else None
+
+
+def structured(columns: list[Column]) -> list[Declared]:
+    """Return the declarations of the ARRAYs and OBJECTs among the columns of a query."""
+    return [
+        declared
+        for column in columns
+        if column.structure is not None and (declared := inferred(column.name, "JSON", column)) is not None
+    ]

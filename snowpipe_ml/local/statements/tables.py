@@ -41,6 +41,7 @@ from snowpipe_ml.local.statements.selected_tables import (
     calls_table_function,
     check_outputs,
     compiled_body,
+    structured,
 )
 from snowpipe_ml.local.statements.selected_tables import (
     inferred as inferred_column,
@@ -221,8 +222,13 @@ def _make_from(
                     return
             except duckdb.ConstraintException:
                 pass  # an inferred length is not declared: the rows determine it
+
+        def keep_structures() -> None:
+            keep()
+            declare(session, name, structured(inferred))
+
         with consuming(session, compiler):
-            _make(session, name, as_select(session, name, columns, body), modifiers, given, keep)
+            _make(session, name, as_select(session, name, columns, body), modifiers, given, keep_structures)
     finally:
         compiler.release()
 

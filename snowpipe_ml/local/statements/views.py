@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from snowpipe_ml.local.catalog import grants
+from snowpipe_ml.local.catalog.columns import declare
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import TEXT, note_new, set_property
 from snowpipe_ml.local.catalog.streams import refuse_stream
@@ -16,7 +19,13 @@ from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
-from snowpipe_ml.local.statements.selected_tables import check_count, check_names_of, check_outputs
+from snowpipe_ml.local.statements.queries import described
+from snowpipe_ml.local.statements.selected_tables import (
+    check_count,
+    check_names_of,
+    check_outputs,
+    structured,
+)
 from snowpipe_ml.local.statements.table_properties import Carried, read_properties
 from snowpipe_ml.local.statements.tables import (
     _check_name,
@@ -26,6 +35,7 @@ from snowpipe_ml.local.statements.tags import set_tag
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.translate.checks import check_names
 from snowpipe_ml.local.translate.compiler import to_sql
+from snowpipe_ml.local.translate.outputs import structures
 from snowpipe_ml.local.translate.passes import new_compiler
 
 
@@ -60,7 +70,8 @@ def create_view(statement: Statement) -> Result:
         if columns is None:
             check_names(query)
             check_outputs(session, query)
-        body = to_sql(compiler.compile(query))
+        tree = compiler.compile(query)
+        body = to_sql(tree)
         if columns is None:
             check_names_of(session, body)
         if compiler.registered:
@@ -68,6 +79,10 @@ def create_view(statement: Statement) -> Result:
         named = column_definitions(columns, session) if columns is not None else []
         if named:
             check_count(session, body, named)
+        shown = described(session, body, structures(tree), None) if any(structures(tree)) else []
+        if named:
+            shown = [replace(column, name=each.name) for column, each in zip(shown, named, strict=False)]
+        collections = structured(shown)
         listed = f" ({', '.join(quoted(column.name) for column in named)})" if named else ""
         carried = Carried.of(session, "VIEW", name, given.copied)
         # The query of the new view may read the replaced view only before this point.
@@ -76,6 +91,7 @@ def create_view(statement: Statement) -> Result:
             with in_transaction(session):
                 session.duck.execute(f"CREATE OR REPLACE VIEW {quoted(*name)}{listed} AS {body}")
                 forget(session, name)
+                declare(session, name, collections)
                 note_new(session, name)
                 set_property(session, name, TEXT, statement.text.strip().rstrip(";"))
                 for tag, value in given.tags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isinf
 from typing import Any, ClassVar, TypeVar
 
 import sqlglot
@@ -56,6 +57,15 @@ _VERBS = frozenset(
 )
 
 
+# The tokens in an array of constants.
+_CONSTANTS = frozenset(
+    {
+        *(TokenType.COMMA, TokenType.DASH, TokenType.FALSE, TokenType.NULL, TokenType.NUMBER),
+        *(TokenType.STRING, TokenType.TRUE),
+    }
+)
+
+
 def _only(table: Mapping[TokenType, _Entry], *tokens: TokenType) -> dict[TokenType, _Entry]:
     """Return a table of the parser without the tokens that Snowflake does not have."""
     return {token: value for token, value in table.items() if token in tokens}
@@ -66,6 +76,14 @@ def _hexadecimal(parser: SnowflakeParser, token: Token) -> exp.Expr:
     if parser.sql[token.start] not in "xX":
         parser.raise_error("Unexpected token", token)
     return exp.HexString(this=token.text)
+
+
+def _number(parser: SnowflakeParser, token: Token) -> exp.Expr:
+    """Parse a number; one beyond the range of a FLOAT would be an infinity in DuckDB."""
+    text = token.text
+    if len(text) > len("1e99") and "E" in text.upper() and isinf(float(text)):
+        raise errors.error(100038, "22018", f"Numeric value '{text}' is not recognized")
+    return parser.expression(exp.Literal(this=text, is_string=False), token)
 
 
 def _short_call(name: str) -> Exception:
@@ -121,13 +139,13 @@ class _Parser(SnowflakeParser):
             TokenType.FALSE,
             TokenType.HEREDOC_STRING,
             TokenType.NULL,
-            TokenType.NUMBER,
             TokenType.RAW_STRING,
             TokenType.STAR,
             TokenType.STRING,
             TokenType.TRUE,
         ),
         TokenType.HEX_STRING: _hexadecimal,
+        TokenType.NUMBER: _number,
     }
 
     def _kv_to_prop_eq(self, expressions: list[exp.Expr], parse_map: bool = False) -> list[exp.Expr]:
@@ -310,6 +328,47 @@ class _Dialect(Snowflake):
     Parser = _Parser
 
 
+def _trees(text: str) -> list[exp.Expr | None]:
+    if "**" not in text:
+        return sqlglot.parse(text, read=_Dialect)
+    dialect = _Dialect()
+    return (
+        dialect.parse(text)
+        if (tokens := _spread(dialect.tokenize(text))) is None
+        else dialect.parser().parse(tokens, text)
+    )
+
+
+def _spread(tokens: list[Token]) -> list[Token] | None:
+    """Take out the operator and the brackets of ``** [1, 2]``, which leaves the values; None if there is none.
+
+    https://docs.snowflake.com/en/sql-reference/operators-expansion
+
+    Raises:
+        UnsupportedError: the operand is not an array of constants.
+    """
+    kept: list[Token] = []
+    place, found = 0, False
+    while place < len(tokens):
+        if [token.token_type for token in tokens[place : place + 2]] != [TokenType.STAR] * 2:
+            kept.append(tokens[place])
+            place += 1
+            continue
+        opening = place + 2
+        closing = next(
+            (n for n in range(opening, len(tokens)) if tokens[n].token_type == TokenType.R_BRACKET), opening
+        )
+        inner = tokens[opening + 1 : closing]
+        if (
+            tokens[opening].token_type != TokenType.L_BRACKET
+            or not {token.token_type for token in inner} <= _CONSTANTS
+        ):
+            raise errors.UnsupportedError("the spread operator ** with an array that is not constant")
+        kept += inner
+        place, found = closing + 1, True
+    return kept if found else None
+
+
 def parse(text: str) -> exp.Expr:
     """Parse a statement to a tree.
 
@@ -320,7 +379,7 @@ def parse(text: str) -> exp.Expr:
     for prepare in PREPARATIONS:
         prepare()
     try:
-        statements = [tree for tree in sqlglot.parse(text, read=_Dialect) if tree is not None]
+        statements = [tree for tree in _trees(text) if tree is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         first = details[0]

@@ -53,7 +53,8 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
     """
     typed = nodes(tree, *interesting)
     collections = any(type_ in ("ARRAY", "OBJECT") for columns in known.values() for _, type_ in columns)
-    if not typed and not collections:
+    inserts = isinstance(tree, exp.Insert) and isinstance(tree.expression, exp.Query)
+    if not typed and not collections and not inserts:
         return
     if isinstance(tree, exp.Query) and tree.find(exp.Column, exp.Star) is None:
         annotate_types(

@@ -7,6 +7,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.checks import named
+from snowpipe_ml.local.translate.guard import snowflake_functions
+from snowpipe_ml.local.translate.signatures import check_count
 
 _RANKS = frozenset({"CUME_DIST", "DENSE_RANK", "PERCENT_RANK", "RANK", "ROW_NUMBER"})
 # Functions without arguments.
@@ -47,7 +49,10 @@ def check_argument_counts(tree: exp.Expr) -> None:
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
             )
-        if not isinstance(call, exp.Anonymous) and call.error_messages():
+        counts = snowflake_functions().get(name) if isinstance(call, exp.Anonymous) else None
+        if counts is not None and not any(part.is_star for part in call.expressions):
+            check_count(call, *counts)
+        if not isinstance(call, exp.Anonymous) and (call.error_messages() or _lacks_choice(call, name)):
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
             )
@@ -66,6 +71,13 @@ def _is_short(call: exp.Expr) -> bool:
         and (part.args.get("this") is None or part.args.get("expression") is None)
         for part in call.walk()
     )
+
+
+def _lacks_choice(call: exp.Expr, name: str) -> bool:
+    """Return whether NVL2 or DECODE has too few arguments, which sqlglot reads as other functions."""
+    if name == "NVL2":
+        return call.args.get("false") is None
+    return name == "DECODE" and isinstance(call, exp.Decode)
 
 
 def _has_window(call: exp.Expr) -> bool:

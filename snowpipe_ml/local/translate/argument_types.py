@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.type_names import as_written, type_name, wrong_type
 from snowpipe_ml.local.translate.types import (
     BINARIES,
     DECIMALS,
@@ -158,12 +159,6 @@ _CLASSES = {
     "binary": frozenset(BINARIES),
 }
 _COMPATIBLE = ({"number", "boolean"}, {"date", "timestamp"}, {"time", "timestamp"})
-_SHOWN = {
-    **dict.fromkeys(BINARIES, "BINARY"),
-    T.TIMESTAMP: "TIMESTAMP_NTZ",
-    T.TIMESTAMPNTZ: "TIMESTAMP_NTZ",
-    T.TIMESTAMPLTZ: "TIMESTAMP_LTZ",
-}
 
 
 def check_argument_types(tree: exp.Expr) -> None:
@@ -236,14 +231,10 @@ def _check_common(values: list[exp.Expr]) -> None:
                 1065,
                 "22023",
                 "SQL compilation error:\nCan not convert parameter "
-                f"'{_written(value)}' of type [{_shown(value)}] into expected type "
-                f"[{_shown(first)}]",
+                f"'{as_written(value)}' of type [{type_name(value)}] into expected type "
+                f"[{type_name(first)}]",
             )
         first = first if first is not None else value
-
-
-def _written(value: exp.Expr) -> str:
-    return value.name if isinstance(value, exp.Column) else value.sql(dialect="snowflake")
 
 
 def _class(value: exp.Expr) -> str | None:
@@ -274,21 +265,4 @@ def _check(name: str, given: list[exp.Expr], refused: tuple[frozenset[exp.DType]
         if isinstance(argument.unnest(), exp.Null):
             continue
         if kind(argument) in refused[min(i, len(refused) - 1)]:
-            types = ", ".join(map(_shown, given))
-            raise errors.error(
-                1044,
-                "42P13",
-                f"SQL compilation error:\nInvalid argument types for function '{name}': ({types})",
-            )
-
-
-def _shown(argument: exp.Expr) -> str:
-    """Return the type of an argument as Snowflake writes it."""
-    found = kind(argument)
-    if found is None:
-        return "NULL" if isinstance(argument.unnest(), exp.Null) else "?"
-    if isinstance(argument, exp.Literal) and argument.is_string:
-        return f"VARCHAR({len(argument.name)})"
-    if found in INTEGERS:
-        return "NUMBER(38,0)"
-    return _SHOWN.get(found, exp.DataType(this=found).sql(dialect="snowflake"))
+            raise wrong_type(name, *given)

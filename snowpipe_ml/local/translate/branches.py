@@ -13,6 +13,7 @@ from snowpipe_ml.local.translate.types import (
     FLOATS,
     INTEGERS,
     TEXTS,
+    VARIANTS,
     T,
     kind,
 )
@@ -39,7 +40,7 @@ def unite_types(tree: exp.Expr) -> None:
         UnsupportedError: a column that must be converted is not named in its branch.
     """
     for operation in reversed(nodes(tree, exp.SetOperation)):
-        left, right = _kinds(operation.this), _kinds(operation.expression)
+        left, right = branch_kinds(operation.this), branch_kinds(operation.expression)
         if operation.args.get("by_name") or len(left) != len(right):
             continue
         united = []
@@ -50,8 +51,14 @@ def unite_types(tree: exp.Expr) -> None:
                 _convert(operation.this, position, other)
             elif other in TEXTS and one in _NUMBERS:
                 _convert(operation.expression, position, one)
-            united.append(other if one in TEXTS or one is None else one)
+            united.append(_united(one, other))
         operation.meta[_KINDS] = united
+
+
+def _united(one: exp.DType | None, other: exp.DType | None) -> exp.DType | None:
+    if one in VARIANTS and other in VARIANTS and one != other:
+        return T.VARIANT
+    return other if one in TEXTS or one is None else one
 
 
 def _type_null(query: exp.Expr, position: int, stored: str) -> None:
@@ -63,7 +70,7 @@ def _type_null(query: exp.Expr, position: int, stored: str) -> None:
             value.replace(stored_cast(exp.Null(), stored))
 
 
-def _kinds(query: exp.Expr) -> list[exp.DType | None]:
+def branch_kinds(query: exp.Expr) -> list[exp.DType | None]:
     """Return the types of a query's columns; empty if they are not known."""
     while isinstance(query, exp.Subquery):
         query = query.this

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import UnsupportedError, error
+from snowpipe_ml.local.core.errors import UnsupportedError, compilation, error
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import MICROSECONDS, TIMESTAMP_TZ, to_duckdb
+from snowpipe_ml.local.translate.assignments import is_refused
 from snowpipe_ml.local.translate.conversions import (
     READERS,
     SHOWN,
@@ -19,9 +20,12 @@ from snowpipe_ml.local.translate.conversions import (
 )
 from snowpipe_ml.local.translate.expressions import bound, builtin, macro, once, stored_cast
 from snowpipe_ml.local.translate.shapes import SHAPES, from_shape, to_shape
+from snowpipe_ml.local.translate.type_names import type_name
 from snowpipe_ml.local.translate.types import FLOATS, INTEGERS, TEXTS, VARIANTS, T, kind
 from snowpipe_ml.local.translate.vectors import no_cast, parsed_type, to_vector
 
+ASSIGNED = "snowpipe_assigned"
+"""Marks the cast of a value to the type of a new table's column, which is implicit; its value is the type."""
 _EXACT_SCALE = 15  # from which DuckDB's cast of a float writes wrong digits
 _NAMES_OF_TYPES = {T.BIGINT: "FIXED", T.DECIMAL: "FIXED", T.DOUBLE: "REAL", T.BOOLEAN: "BOOLEAN"}
 
@@ -46,6 +50,9 @@ def cast(node: exp.Expr, session: Session) -> exp.Expr:
             "SQL compilation error:\nFunction TRY_CAST cannot be used with arguments of types "
             f"{shown[0]} and {shown[1]}",
         )
+    if ASSIGNED in node.meta and is_refused(source, str(node.meta[ASSIGNED]).partition("(")[0]):
+        shown = type_name(node.this, source), str(node.meta[ASSIGNED])
+        raise compilation(f"incompatible types: [{shown[0]}] and [{shown[1]}]")
     if target.this == T.VECTOR:
         return to_vector(node, trying)
     if target.this in SHAPES:

@@ -26,6 +26,14 @@ _UNORDERED = frozenset(
 """The functions that take no ORDER BY in OVER."""
 _UNFRAMED = frozenset({"INTERPOLATE_BFILL", "INTERPOLATE_FFILL", "CUME_DIST", "LAG", "LEAD", "NTILE"})
 """The functions that take an order but no window frame."""
+_NEVER_DISTINCT = frozenset(
+    {
+        *("APPROX_PERCENTILE", "CORR", "COVAR_POP", "COVAR_SAMP", "MEDIAN", "MODE", "PERCENTILE_CONT"),
+        *("PERCENTILE_DISC", "REGR_AVGX", "REGR_AVGY", "REGR_COUNT", "REGR_INTERCEPT", "REGR_R2"),
+        *("REGR_SLOPE", "REGR_SXX", "REGR_SXY", "REGR_SYY"),
+    }
+)
+"""The aggregate functions that take no DISTINCT."""
 # Functions that a VALUES clause of an INSERT cannot have.
 _NOT_IN_VALUES = frozenset(
     {
@@ -205,6 +213,8 @@ def _under_window(node: exp.Expr) -> bool:
 
 def _check_aggregate(node: exp.Expr) -> None:
     """Refuse an aggregate in WHERE or inside another aggregate."""
+    if isinstance(node.this, exp.Distinct) and named(node) in _NEVER_DISTINCT:
+        raise errors.compilation(f"DISTINCT is not supported for the function {named(node)}.")
     if not _is_aggregate(node):
         return
     written = node.sql(dialect="snowflake")

@@ -17,6 +17,7 @@ from snowpipe_ml.local.catalog.functions import definitions
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.reserved import RESERVED
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.parsing import AS_WRITTEN
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.names import qualified_name
@@ -51,12 +52,18 @@ _RESERVED_WORDS = frozenset(
 
 
 @cache
-def snowflake_functions() -> frozenset[str]:
-    """Return the names of Snowflake's functions, except SYSTEM$ functions.
+def snowflake_functions() -> dict[str, tuple[int, int | None] | None]:
+    """Return Snowflake's functions, except SYSTEM$ functions, with the least and largest number of arguments.
+
+    The largest one is None for any number; None stands for numbers that are not known.
 
     https://docs.snowflake.com/en/sql-reference/functions-all
     """
-    return frozenset((files(__package__) / "snowflake_functions.txt").read_text(encoding="ascii").split())
+    found: dict[str, tuple[int, int | None] | None] = {}
+    for line in (files(__package__) / "snowflake_functions.txt").read_text(encoding="ascii").splitlines():
+        name, *counts = line.split()
+        found[name] = (int(counts[0]), None if counts[1] == "any" else int(counts[1])) if counts else None
+    return found
 
 
 def is_documented(name: str) -> bool:
@@ -77,11 +84,24 @@ def name_identifiers(tree: exp.Expr) -> None:
         reader = Reader(node.this.name)
         names = [exp.to_identifier(part, quoted=True) for part in reader.name()]
         reader.end()
-        if isinstance(node.parent, exp.Table):
+        if "expressions" in node.args:
+            node.replace(_call_of(names, node.expressions))
+        elif isinstance(node.parent, exp.Table):
             for key, name in zip(("this", "db", "catalog"), reversed(names), strict=False):
                 node.parent.set(key, name)
         else:
             node.replace(exp.column(*reversed(names)))
+
+
+def _call_of(names: list[exp.Identifier], arguments: list[exp.Expr]) -> exp.Expr:
+    """Make the call ``IDENTIFIER('name')(arguments)``, as the parser makes that of a written name."""
+    *schema, function = (identifier.name for identifier in names)
+    if schema or function in AS_WRITTEN:
+        call: exp.Expr = exp.Anonymous(this=function, expressions=arguments)
+    else:
+        call = exp.func(function, *arguments, copy=False, dialect="snowflake")
+    call.meta["called"] = function
+    return exp.Dot.build([*names[:-1], call]) if schema else call
 
 
 def name_tables(tree: exp.Expr) -> None:
@@ -182,4 +202,4 @@ def unknown_table_function(name: str) -> ProgrammingError:
     """Make the error of a table function that is not served: a refusal if Snowflake has it."""
     if is_documented(name):
         return errors.UnsupportedError(f"the table function {name}")
-    return errors.error(2140, "42601", f"SQL compilation error:\nUnknown table function {name}")
+    return errors.error(2139, "42601", f"SQL compilation error:\nUnknown table function {name}")

@@ -7,6 +7,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import SHOWN, as_text, to_moment, to_tz
 from snowpipe_ml.local.translate.expressions import macro, stored_cast
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import BINARIES, DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, kind
 
 
@@ -43,7 +44,17 @@ def compare_moments(node: exp.Expr, session: Session) -> exp.Expr:
 
 
 def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate a concatenation: ``'x' || 1::FLOAT`` is x1."""
+    """Translate a concatenation: ``'x' || 1::FLOAT`` is x1.
+
+    https://docs.snowflake.com/en/sql-reference/data-types-logical
+
+    Raises:
+        ProgrammingError: an operand of ``||`` is a computed BOOLEAN, such as a comparison.
+    """
+    if isinstance(node, exp.DPipe):
+        operands = [node.this, node.expression]
+        if any(isinstance(each.unnest(), exp.Predicate | exp.Connector | exp.Not) for each in operands):
+            raise wrong_type("||", *operands)
     for part in list(node.iter_expressions()):
         if kind(part) in SHOWN - BINARIES:
             part.replace(as_text(part))

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.names import refers_to_cte
+
+_BLOCKS = ("BLOCK", "SYSTEM")
 
 
-def rewrite_joins(tree: exp.Expr) -> None:
+def rewrite_joins(tree: exp.Expr, session: Session) -> None:
     """Translate the samples and joins of a statement."""
     for sample in nodes(tree, exp.TableSample):
-        _sample(sample)
+        _sample(sample, session)
     for select in nodes(tree, exp.Select):
         _using_first(select)
     for join in nodes(tree, exp.Join):
@@ -22,19 +27,38 @@ def rewrite_joins(tree: exp.Expr) -> None:
         _asof(join)
 
 
-def _sample(sample: exp.TableSample) -> None:
-    """Set DuckDB's sampling method for ``SAMPLE (3 ROWS)`` and ``SAMPLE BLOCK (10)``."""
-    size = sample.args.get("size")
-    if size is not None:
-        if isinstance(size, exp.Literal) and int(size.name) > 1_000_000:
-            raise errors.error(
-                1006,
-                "42601",
-                f"SQL compilation error:\nSample size {size.name} is not between 0 and 1000000.",
-            )
-        sample.set("method", exp.var("RESERVOIR"))
-    else:
-        sample.set("method", exp.var("BERNOULLI"))
+def _sample(sample: exp.TableSample, session: Session) -> None:
+    """Check a sample, and set DuckDB's method for ``SAMPLE (3 ROWS)`` and ``SAMPLE BLOCK (10)``.
+
+    https://docs.snowflake.com/en/sql-reference/constructs/sample
+    """
+    size, seed = sample.args.get("size"), sample.args.get("seed")
+    in_blocks = sample.args.get("method") is not None and sample.args["method"].name.upper() in _BLOCKS
+    _check_between(sample.args.get("percent"), 100, "Sampling probability")
+    _check_between(size, 1_000_000, "Sample size")
+    _check_between(seed, 2_147_483_647, "Sampling seed")
+    if size is not None and (in_blocks or seed is not None):
+        what = "SYSTEM and BLOCK are" if in_blocks else "A seed is"
+        raise errors.compilation(f"{what} not supported for a sample of a fixed number of rows.")
+    if seed is not None and not _is_of_table(sample.parent, session):
+        raise errors.compilation("Sampling with a seed is not supported on views or subqueries.")
+    sample.set("method", exp.var("BERNOULLI" if size is None else "RESERVOIR"))
+
+
+def _is_of_table(relation: exp.Expr | None, session: Session) -> bool:
+    if not isinstance(relation, exp.Table) or not isinstance(relation.this, exp.Identifier):
+        return False
+    parts = tuple(part.name for part in relation.parts)
+    if refers_to_cte(relation) or (len(parts) < 3 and not session.database):
+        return not refers_to_cte(relation)
+    return existing_kind(session, session.resolve(parts)) != "VIEW"
+
+
+def _check_between(value: exp.Expr | None, most: int, what: str) -> None:
+    if isinstance(value, exp.Literal) and not 0 <= float(value.name) <= most:
+        raise errors.error(
+            1006, "42601", f"SQL compilation error:\n{what} {value.name} is not between 0 and {most}."
+        )
 
 
 def _without_condition(join: exp.Join) -> None:

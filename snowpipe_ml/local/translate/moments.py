@@ -13,6 +13,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.translate.conversions import text_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
+from snowpipe_ml.local.translate.signatures import check_count
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     MOMENTS,
     PLAIN,
@@ -79,14 +81,6 @@ def moment(node: exp.Expr, function: str) -> Moment:
     return Moment(node.copy(), PLAIN.get(found, found))
 
 
-def wrong_type(function: str, *arguments: exp.Expr) -> Exception:
-    """Make the error for arguments whose types a function does not take."""
-    shown = ", ".join(node.type.sql(dialect="snowflake") if node.type else "?" for node in arguments)
-    return errors.error(
-        1044, "42P13", f"SQL compilation error:\nInvalid argument types for function '{function}': ({shown})"
-    )
-
-
 def typed(node: exp.Expr, type_: exp.DType | exp.DataType) -> exp.Expr:
     """Set the Snowflake type of an expression, which the rules of surrounding nodes need."""
     inner = node
@@ -113,13 +107,6 @@ def checked(call: exp.Expr, least: int, most: int) -> list[exp.Expr]:
     Raises:
         ProgrammingError: there are too few or too many.
     """
+    check_count(call, least, most)
     given: list[exp.Expr] = call.expressions
-    if least <= len(given) <= most:
-        return given
-    number, what, expected = (938, "not enough", least) if len(given) < least else (939, "too many", most)
-    raise errors.error(
-        number,
-        "42601",
-        f"SQL compilation error:\n{what} arguments for function [{call.sql(dialect='snowflake')}], "
-        f"expected {expected}, got {len(given)}",
-    )
+    return given

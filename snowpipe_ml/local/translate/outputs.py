@@ -38,10 +38,10 @@ def note_star(node: exp.Expr, columns: list[StarColumn]) -> None:
     node.meta[_STAR] = columns
 
 
-def note_structures(tree: exp.Expr, shown: list[tuple[str, exp.DType | None]]) -> None:
+def note_structures(tree: exp.Expr, kinds: list[exp.DType | None]) -> None:
     """Note on a translated query which of its columns are ARRAYs and OBJECTs."""
     names = {T.ARRAY: "ARRAY", T.OBJECT: "OBJECT", T.STRUCT: "OBJECT", T.MAP: "OBJECT"}
-    tree.meta[_STRUCTURES] = tuple(names.get(found) if found is not None else None for _, found in shown)
+    tree.meta[_STRUCTURES] = tuple(names.get(found) if found is not None else None for found in kinds)
 
 
 def structures(tree: exp.Expr) -> tuple[str | None, ...]:

@@ -73,7 +73,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     part_case_twins(tree, session)
     next_values(tree, session)
     expand_streams(tree, compiler)
-    rewrite_joins(tree)
+    rewrite_joins(tree, session)
     order_randomly(tree)
     count_changes(tree)
     rewrite_pivots(tree, compiler)

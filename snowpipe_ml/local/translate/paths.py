@@ -13,11 +13,13 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.conversions import variant_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, once
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
     INTEGERS,
     TEXTS,
+    VARIANTS,
     T,
     kind,
 )
@@ -77,6 +79,7 @@ def _computed(bracket: exp.Bracket) -> exp.Expr:
 
 def element(value: exp.Expr, index: exp.Expr) -> exp.Expr:
     """Return the element of a VARIANT at a position or with a key."""
+    check_container(value, index)
     found = kind(index)
     if index.is_string:
         steps = [exp.JSONPathRoot(), exp.JSONPathKey(this=index.name)]
@@ -91,7 +94,24 @@ def element(value: exp.Expr, index: exp.Expr) -> exp.Expr:
 def variant_path(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``v:a.b[0]``."""
     assert isinstance(node, exp.JSONExtract)
+    first = next((step.this for step in node.expression.expressions if step.this is not None), "")
+    check_container(node.this, exp.Literal.string(first) if isinstance(first, str) else _number(first))
     return extract(node.this.copy(), node.expression)
+
+
+def check_container(value: exp.Expr, index: exp.Expr, function: str = "GET") -> None:
+    """Refuse access to an element of a value that is known to be no VARIANT, ARRAY, OBJECT or MAP.
+
+    Raises:
+        ProgrammingError: the value is of another type.
+    """
+    found = kind(value)
+    if found is not None and found not in VARIANTS:
+        raise wrong_type(function, value, index)
+
+
+def _number(value: int) -> exp.Expr:
+    return exp.Literal.number(value)
 
 
 def json_path(text: exp.Expr) -> exp.Expr:

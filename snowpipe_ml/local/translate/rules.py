@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import UnsupportedError, error, syntax
+from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.annotation import annotate, relations
 from snowpipe_ml.local.translate.argument_types import check_argument_types
-from snowpipe_ml.local.translate.branches import unite_types
+from snowpipe_ml.local.translate.assignments import check_assigned
+from snowpipe_ml.local.translate.branches import branch_kinds, unite_types
 from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.expressions import macro
+from snowpipe_ml.local.translate.frames import window_frame
 from snowpipe_ml.local.translate.functions.aggregates import AGGREGATES, RULES
 from snowpipe_ml.local.translate.functions.arrays import array_construct
 from snowpipe_ml.local.translate.functions.date_arithmetic import date_operator
@@ -31,16 +33,12 @@ from snowpipe_ml.local.translate.implicit_casts import (
     greatest_values,
     number_operands,
 )
-from snowpipe_ml.local.translate.outputs import note_structures, outputs, set_precisions, typed_outputs
+from snowpipe_ml.local.translate.outputs import note_structures, set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
 from snowpipe_ml.local.translate.stored_values import convert_stored
 from snowpipe_ml.local.translate.types import (
-    DECIMALS,
-    FLOATS,
-    INTEGERS,
     T,
-    kind,
 )
 from snowpipe_ml.local.translate.variant_comparisons import COMPARISONS, variant_comparison
 from snowpipe_ml.local.translate.variant_grouping import GROUPINGS, variant_grouping
@@ -101,6 +99,7 @@ _TYPED_BESIDE_VARIANTS: tuple[type[exp.Expr], ...] = (
     exp.Group,
     exp.Tuple,
     exp.Insert,
+    exp.JSONExtract,
 )
 
 
@@ -113,16 +112,14 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
         declare_variables(tree)
     typed = (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED
     annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
+    check_assigned(tree, known, session)
     if variants:
         store(tree, session)
     check_argument_types(tree)
     unite_types(tree)
-    convert_stored(tree, session)
+    convert_stored(tree, known, session)
     precise = typed_outputs(tree)
-    first = tree
-    while isinstance(first, exp.SetOperation):
-        first = first.this
-    shown = outputs(first) if isinstance(first, exp.Select) else []
+    shown = branch_kinds(tree) if isinstance(tree, exp.Query) else []
     every = nodes(tree, exp.Expr)
     present = {type(node) for node in every}
     for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
@@ -177,14 +174,7 @@ def anonymous(node: exp.Expr, session: Session) -> exp.Expr:
 def call_scalar(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate a call of a registered or user-defined function; return any other call unchanged."""
     if call.name.upper() in SCALAR_FUNCTIONS:
-        try:
-            return SCALAR_FUNCTIONS[call.name](call, session)
-        except IndexError as raised:  # the translation takes an argument that the call does not have
-            raise error(
-                938,
-                "42601",
-                f"SQL compilation error:\nnot enough arguments for function [{call.name.upper()}]",
-            ) from raised
+        return SCALAR_FUNCTIONS[call.name](call, session)
     for serve in USER_SCALARS:
         replaced = serve(call, session)
         if replaced is not None:
@@ -245,27 +235,6 @@ def session_function(node: exp.Expr, session: Session) -> exp.Expr:
     given = [node.this] if isinstance(node.args.get("this"), exp.Expr) else []
     call = exp.Anonymous(this=name, expressions=given)
     return SCALAR_FUNCTIONS[name](call, session) if name in SCALAR_FUNCTIONS else node
-
-
-def window_frame(node: exp.Expr, session: Session) -> exp.Expr:
-    """Refuse the window frames that Snowflake refuses, with Snowflake's errors."""
-    spec = node.args.get("spec")
-    if spec is None or spec.args.get("kind") != "RANGE":
-        return node
-    bounds = [spec.args.get(side) for side in ("start", "end")]
-    intervals = [b for b in bounds if isinstance(b, exp.Expr) and b.find(exp.Interval)]
-    numbers = [b for b in bounds if isinstance(b, exp.Expr) and not b.find(exp.Interval)]
-    if intervals and numbers and any(not isinstance(b, exp.Literal) or b.name != "0" for b in numbers):
-        raise syntax("Mixing numeric and interval frames is not supported")
-    order = node.args.get("order")
-    ordered = {kind(o.this) for o in order.expressions} if order is not None else set()
-    if intervals and ordered & (INTEGERS | DECIMALS | FLOATS):
-        raise syntax("numeric ORDER BY clause only allows numeric window frame boundaries")
-    if spec.args.get("start_side") == "FOLLOWING" and (
-        spec.args.get("end") == "CURRENT ROW" or spec.args.get("end_side") == "PRECEDING"
-    ):
-        raise syntax("Invalid window frame")
-    return node
 
 
 _VARIANT_RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (

@@ -148,17 +148,18 @@ def check_count(call: exp.Expr, least: int, most: int | None) -> None:
     Raises:
         ProgrammingError: there are too few or too many.
     """
-    if len(call.expressions) < least:
-        raise _arguments(938, "not enough", call, least)
-    if most is not None and len(call.expressions) > most:
-        raise _arguments(939, "too many", call, most)
+    given = sum(len(each.expressions) if isinstance(each, exp.Distinct) else 1 for each in call.expressions)
+    if given < least:
+        raise _arguments(938, "not enough", call, least, given)
+    if most is not None and given > most:
+        raise _arguments(939, "too many", call, most, given)
 
 
-def _arguments(number: int, what: str, call: exp.Expr, expected: int) -> Exception:
+def _arguments(number: int, what: str, call: exp.Expr, expected: int, given: int) -> Exception:
     written = call.sql(dialect="snowflake")
     return errors.error(
         number,
         "42601",
         f"SQL compilation error:\n{what} arguments for function [{written}], expected {expected}, "
-        f"got {len(call.expressions)}",
+        f"got {given}",
     )

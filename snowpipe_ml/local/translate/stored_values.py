@@ -6,24 +6,26 @@ the FLOAT 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.columns import scales_of
 from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
-from snowpipe_ml.local.translate.annotation import column_types
+from snowpipe_ml.local.translate.annotation import Relations
+from snowpipe_ml.local.translate.assignments import assigned, assigned_table, types_of
+from snowpipe_ml.local.translate.branches import branch_kinds
 from snowpipe_ml.local.translate.conversions import SHOWN
-from snowpipe_ml.local.translate.outputs import outputs
 from snowpipe_ml.local.translate.types import (
+    DECIMALS,
     FLOATS,
+    INTEGERS,
     MOMENTS,
     PLAIN,
     TEXTS,
+    TIMESTAMPS,
+    VARIANTS,
     T,
-    kind,
 )
 
 _MOMENTS = {
@@ -36,16 +38,22 @@ _MOMENTS = {
 _WHOLE = {"BIGINT": T.BIGINT, "HUGEINT": T.INT128}
 
 
-def convert_stored(tree: exp.Expr, session: Session) -> None:
-    """Add casts to the stored values of an annotated tree whose types differ from those of the columns."""
-    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
+def convert_stored(tree: exp.Expr, known: Relations, session: Session) -> None:
+    """Add casts to the stored values of an annotated tree whose types differ from those of the columns.
+
+    Args:
+        tree: the tree.
+        known: the columns of its tables: see :func:`snowpipe_ml.local.translate.annotation.relations`.
+        session: the session.
+    """
+    target = assigned_table(tree)
+    if target is None:
         return
-    types = dict(column_types(target, session))
+    types = types_of(target, known)
     scales = _scales(target, types, session)
-    if scales and isinstance(tree, exp.Insert):
-        _name_values(tree, types)
-    for name, value, found in list(_assigned(tree, list(types))):
+    if isinstance(tree, exp.Insert):
+        _name_values(tree, types, always=bool(scales))
+    for name, value, found in list(assigned(tree, list(types))):
         to = _conversion(found, types.get(name, ""))
         if name in scales and not _is_default(value):
             digits = exp.DataTypeParam(this=exp.Literal.number(scales[name]))
@@ -64,20 +72,35 @@ def _scales(target: exp.Table, types: dict[str, str], session: Session) -> dict[
     return {name: n for name, n in scales_of(session, (database, schema, table)).items() if name in types}
 
 
-def _name_values(tree: exp.Insert, types: dict[str, str]) -> None:
-    """Make a SELECT with a value for each column of an INSERT whose values have no expressions: ``SELECT *``."""
+def _name_values(tree: exp.Insert, types: dict[str, str], *, always: bool) -> None:
+    """Make a SELECT with a value for each column of an INSERT whose values have no expressions: ``SELECT *``.
+
+    Args:
+        tree: the INSERT.
+        types: the types of the columns of its table.
+        always: whether to do so even if the types of the values are those of the columns.
+    """
     source = tree.expression
     listed = tree.this.expressions if isinstance(tree.this, exp.Schema) else ()
     columns = [column.name for column in listed] or list(types)
     if (
-        source is None
+        not isinstance(source, exp.Query)
         or isinstance(source, exp.Values)
         or (isinstance(source, exp.Select) and not any(each.is_star for each in source.expressions))
     ):
         return
+    kinds = branch_kinds(source)
+    kinds = kinds if len(kinds) == len(columns) else [None] * len(columns)
+    if not always and not any(
+        _conversion(found, types.get(name, "")) for name, found in zip(columns, kinds, strict=True)
+    ):
+        return
     names = [f"_{n}" for n in range(len(columns))]
     inner = exp.alias_(exp.Subquery(this=source.copy()), "_q", table=names)
-    source.replace(exp.select(*(exp.column(name, "_q") for name in names)).from_(inner))
+    values = [exp.column(name, "_q") for name in names]
+    for value, found in zip(values, kinds, strict=True):
+        value.type = exp.DataType(this=found) if found is not None else None
+    source.replace(exp.Select(expressions=values).from_(inner, copy=False))
 
 
 def _is_default(value: exp.Expr) -> bool:
@@ -100,48 +123,19 @@ def _conversion(found: exp.DType | None, stored: str) -> exp.DataType | None:
         )
     moment = _MOMENTS.get(stored)
     if moment is not None:
-        different = found in TEXTS or (found in MOMENTS and PLAIN.get(found, found) != moment)
+        counted = found in INTEGERS | DECIMALS and moment in TIMESTAMPS  # seconds since 1970
+        different = (
+            counted or found in TEXTS | VARIANTS or (found in MOMENTS and PLAIN.get(found, found) != moment)
+        )
         return exp.DataType(this=moment) if different else None
     if stored == "VARCHAR":
-        return exp.DataType(this=T.VARCHAR) if found in SHOWN else None
+        return exp.DataType(this=T.VARCHAR) if found in SHOWN | VARIANTS else None
+    if stored in ("ARRAY", "OBJECT") and found in (T.VARIANT, T.JSON):
+        return exp.DataType(this=T[stored])
     if stored in _WHOLE and found in FLOATS:
         return exp.DataType(this=_WHOLE[stored])  # DuckDB rounds halves to even numbers
-    if found not in TEXTS:
+    if found not in TEXTS | VARIANTS:
         return None
     if stored in ("DOUBLE", "BOOLEAN", "BIGINT", "BLOB"):
         return exp.DataType(this={"BLOB": T.VARBINARY}.get(stored) or T[stored])
     return exp.DataType.build(stored) if stored.startswith("DECIMAL") else None
-
-
-def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.Expr, exp.DType | None]]:
-    """Yield (column, its new value, the type of the value) for the assignments of a statement."""
-    if isinstance(tree, exp.Insert):
-        if isinstance(tree.this, exp.Schema):
-            columns = [column.name for column in tree.this.expressions]
-        yield from _inserted(tree.expression, columns)
-    whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
-    for action in (tree, *(when.args["then"] for when in whens)):
-        if isinstance(action, exp.Update):
-            pairs = [(item.this, item.expression) for item in action.expressions if isinstance(item, exp.EQ)]
-        elif isinstance(action, exp.Insert) and isinstance(action.expression, exp.Tuple):
-            listed = (
-                action.this.expressions if isinstance(action.this, exp.Tuple) else map(exp.column, columns)
-            )
-            pairs = list(zip(listed, action.expression.expressions, strict=False))
-        else:
-            continue
-        yield from ((column.name, value, kind(value)) for column, value in pairs)
-
-
-def _inserted(source: exp.Expr, columns: list[str]) -> Iterator[tuple[str, exp.Expr, exp.DType | None]]:
-    if isinstance(source, exp.Values):
-        for row in source.expressions:
-            values = row.expressions if isinstance(row, exp.Tuple) else [row]
-            yield from ((name, value, kind(value)) for name, value in zip(columns, values, strict=False))
-    elif isinstance(source, exp.Select):
-        if any(projection.is_star for projection in source.expressions):
-            return
-        kinds = [found for _, found in outputs(source)] or [None] * len(source.expressions)
-        for name, projection, found in zip(columns, source.expressions, kinds, strict=False):
-            value = projection.this if isinstance(projection, exp.Alias) else projection
-            yield name, value, found or kind(value)

@@ -41,6 +41,8 @@ def kind(node: exp.Expr | None) -> exp.DType | None:
         return T.TIMESTAMPLTZ
     if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):
         return T.BIGINT
+    if isinstance(node, exp.Boolean | exp.Predicate | exp.Not | exp.Connector):
+        return T.BOOLEAN
     if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
         return None
     found: exp.DType = node.type.this

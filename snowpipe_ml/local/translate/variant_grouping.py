@@ -76,7 +76,8 @@ def _show_one(root: exp.Expr, key: exp.Expr) -> None:
             continue
         shown = builtin("any_value", node.copy())
         shown.type = node.type
-        node.replace(shown)
+        is_output = isinstance(node.parent, exp.Select) and isinstance(node, exp.Column)
+        node.replace(exp.alias_(shown, node.name, quoted=True) if is_output else shown)
 
 
 def _in_aggregate(node: exp.Expr, root: exp.Expr) -> bool:

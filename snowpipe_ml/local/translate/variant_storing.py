@@ -1,14 +1,10 @@
-"""Store values in VARIANT columns: convert other types, and refuse VARIANTs for text columns."""
+"""Store values in VARIANT columns: convert other types."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
 
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.columns import stored_columns
-from snowpipe_ml.local.core.errors import error
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import variant_of
 from snowpipe_ml.local.translate.outputs import outputs
@@ -18,11 +14,7 @@ from snowpipe_ml.local.translate.types import VARIANTS, kind
 def store(tree: exp.Expr, session: Session) -> None:
     """Convert the values that an INSERT, UPDATE or MERGE assigns to VARIANT columns.
 
-    DuckDB would read a text as JSON, and forget the types of dates. A VARIANT that is assigned to a text column
-    is refused, as by Snowflake; DuckDB would store its JSON.
-
-    Raises:
-        ProgrammingError: the statement assigns a VARIANT to a text column.
+    DuckDB would read a text as JSON, and forget the types of dates.
     """
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(tree, exp.Insert | exp.Update | exp.Merge) or not isinstance(target, exp.Table):
@@ -31,14 +23,6 @@ def store(tree: exp.Expr, session: Session) -> None:
         stored.name: stored.column.snowflake
         for stored in stored_columns(session, (target.catalog, target.db, target.name))
     }
-    for name, value in _assigned(tree, list(kinds)):
-        if value in VARIANTS and kinds.get(name, "").startswith("VARCHAR"):
-            raise error(
-                2023,
-                "22000",
-                "SQL compilation error:\nExpression type does not match column data type, expecting "
-                f"{kinds[name]} but got VARIANT for column {name}",
-            )
     variants = {name for name, stored in kinds.items() if stored in ("VARIANT", "OBJECT", "ARRAY")}
     if not variants:
         return
@@ -94,23 +78,3 @@ def _convert_rows(tree: exp.Insert, columns: list[str], variants: set[str]) -> N
     if with_ is not None:
         made.set("with_", with_)
     tree.set("expression", made)
-
-
-def _assigned(tree: exp.Expr, columns: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield (column, type of its new value) for the assignments of an INSERT, UPDATE or MERGE."""
-    if isinstance(tree, exp.Insert):
-        named = (
-            [column.name for column in tree.this.expressions]
-            if isinstance(tree.this, exp.Schema)
-            else columns
-        )
-        yield from zip(named, (found for _, found in outputs(tree.expression)), strict=False)
-    whens = tree.args["whens"].expressions if isinstance(tree, exp.Merge) else []
-    for action in (tree, *(when.args["then"] for when in whens)):
-        if isinstance(action, exp.Update):
-            pairs = [(assignment.this, assignment.expression) for assignment in action.expressions]
-        elif isinstance(action, exp.Insert) and isinstance(action.this, exp.Tuple):
-            pairs = list(zip(action.this.expressions, action.expression.expressions, strict=False))
-        else:
-            continue
-        yield from ((column.name, kind(value)) for column, value in pairs)

@@ -47,7 +47,7 @@ CREATE MACRO sf_cut_offset(x) AS CASE WHEN _MACROS.main.sf_has_offset(x)
 -- The wall clock of a text in one of the formats that Snowflake detects; NULL if there is none.
 -- https://docs.snowflake.com/en/sql-reference/date-time-input-output#supported-formats-for-auto-detection
 CREATE MACRO sf_clock_of(x) AS CASE
-  WHEN regexp_full_match(x, '\d{1,4}-\d{1,2}-\d{1,2}([ T]+\d{1,2}:\d{1,2}:\d{1,2}([.]\d*)?)?') THEN TRY_CAST(x AS TIMESTAMP)
+  WHEN regexp_full_match(x, '\d{1,4}-\d{1,2}-\d{1,2}([ T]+([01]?\d|2[0-3]):\d{1,2}:\d{1,2}([.]\d*)?)?') THEN TRY_CAST(x AS TIMESTAMP)
   WHEN regexp_full_match(x, '\d{1,4}-\d{1,2}-\d{1,2}[ T]+\d{1,2}(:\d{1,2})?')
     THEN try_strptime(replace(x, 'T', ' '), ['%Y-%m-%d %H:%M', '%Y-%m-%d %H'])
   WHEN regexp_full_match(x, '\d{1,2}/\d{1,2}/\d{4}( .*)?') THEN try_strptime(x, ['%m/%d/%Y %H:%M:%S', '%m/%d/%Y'])
@@ -57,7 +57,7 @@ CREATE MACRO sf_clock_of(x) AS CASE
   WHEN regexp_full_match(x, '[A-Za-z]{3} .*') THEN try_strptime(x, '%a %b %d %H:%M:%S %Y') END;
 
 -- The most common form, which DuckDB reads an order of magnitude faster than all others.
-CREATE MACRO sf_is_iso(x) AS regexp_full_match(x, '\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d([.]\d{1,6})?)?');
+CREATE MACRO sf_is_iso(x) AS regexp_full_match(x, '\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):\d\d:\d\d([.]\d{1,6})?)?');
 
 -- The one-element list evaluates the text once.
 CREATE MACRO sf_try_clock(x) AS list_transform([_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x)))],

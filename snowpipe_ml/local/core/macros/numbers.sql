@@ -57,7 +57,11 @@ CREATE MACRO sf_div(a, b) AS
 CREATE MACRO sf_number_text(x) AS
   CASE WHEN regexp_full_match(trim(x), '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') THEN trim(x) END;
 
-CREATE MACRO sf_float_number_text(x) AS coalesce(_MACROS.main.sf_number_text(x),
+-- DuckDB reads a number beyond the range of a FLOAT as an infinity.
+CREATE MACRO sf_is_too_large(x) AS regexp_matches(x, '\d[eE][+]?\d{3}') AND isinf(TRY_CAST(x AS DOUBLE));
+
+CREATE MACRO sf_float_number_text(x) AS coalesce(
+  CASE WHEN NOT _MACROS.main.sf_is_too_large(x) THEN _MACROS.main.sf_number_text(x) END,
   CASE WHEN lower(trim(x)) IN ('nan', 'inf', '-inf', '+inf', 'infinity', '-infinity') THEN trim(x) END);
 
 CREATE MACRO sf_unread_number(x) AS CAST(_MACROS.main.sf_raise(100038, '22018',
@@ -145,6 +149,9 @@ CREATE MACRO sf_trunc_float(x, n) AS CASE WHEN n > 15 THEN x WHEN n >= 0 THEN tr
 CREATE MACRO sf_outside(of, x) AS error('100046 (22003): Invalid floating point operation: ' || of || '('
   || _MACROS.main.sf_float_text(x) || ')');
 
+CREATE MACRO sf_outside_of(of, x, y) AS error('100046 (22003): Invalid floating point operation: ' || of || '('
+  || _MACROS.main.sf_float_text(x) || ',' || _MACROS.main.sf_float_text(y) || ')');
+
 CREATE MACRO sf_sqrt(x) AS CASE WHEN x < 0 THEN _MACROS.main.sf_outside('sqrt', x) ELSE sqrt(x) END::DOUBLE;
 
 CREATE MACRO sf_ln(x) AS CASE WHEN x <= 0 THEN _MACROS.main.sf_outside('ln', x) ELSE ln(x) END::DOUBLE;
@@ -162,7 +169,19 @@ CREATE MACRO sf_atanh(x) AS CASE WHEN abs(x) >= 1 THEN _MACROS.main.sf_outside('
 
 CREATE MACRO sf_cot(x) AS CASE WHEN x = 0 THEN _MACROS.main.sf_outside('cot', x) ELSE cot(x) END::DOUBLE;
 
-CREATE MACRO sf_square(x) AS x * x;
+CREATE MACRO sf_exp(x) AS CASE WHEN isinf(exp(x)) AND isfinite(x) THEN _MACROS.main.sf_outside('exp', x) ELSE exp(x) END::DOUBLE;
+
+CREATE MACRO sf_cosh(x) AS CASE WHEN isinf(cosh(x)) AND isfinite(x) THEN _MACROS.main.sf_outside('cosh', x) ELSE cosh(x) END::DOUBLE;
+
+CREATE MACRO sf_sinh(x) AS CASE WHEN isinf(sinh(x)) AND isfinite(x) THEN _MACROS.main.sf_outside('sinh', x) ELSE sinh(x) END::DOUBLE;
+
+CREATE MACRO sf_square(x) AS CASE WHEN isinf(x * x) AND isfinite(x) THEN _MACROS.main.sf_outside('square', x) ELSE x * x END::DOUBLE;
+
+-- DuckDB refuses zero to a negative power, so that it must not see one.
+CREATE MACRO sf_pow(x, y) AS CASE
+  WHEN x = 0 AND y < 0 THEN _MACROS.main.sf_outside_of('pow', x, y)
+  WHEN isfinite(x) AND isfinite(y) AND NOT isfinite(pow(x, y)) THEN _MACROS.main.sf_outside_of('pow', x, y)
+  ELSE pow(x, y) END::DOUBLE;
 
 CREATE MACRO sf_cbrt(x) AS CASE WHEN round(cbrt(x)) * round(cbrt(x)) * round(cbrt(x)) = x THEN round(cbrt(x)) ELSE cbrt(x) END;
 
@@ -177,3 +196,5 @@ CREATE MACRO sf_width_bucket(x, low, high, n) AS CASE WHEN x IS NULL OR low IS N
 
 CREATE MACRO sf_haversine(lat1, lon1, lat2, lon2) AS 2 * 6371 * asin(sqrt(pow(sin(radians(lat2 - lat1) / 2), 2)
   + cos(radians(lat1)) * cos(radians(lat2)) * pow(sin(radians(lon2 - lon1) / 2), 2)));
+
+CREATE MACRO sf_null_if_zero(x) AS CASE WHEN x <> 0 THEN x END;

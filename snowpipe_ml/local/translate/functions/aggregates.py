@@ -12,9 +12,11 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import text_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import quotient
+from snowpipe_ml.local.translate.functions.percentiles import approximate_quantile, median, percentile
 from snowpipe_ml.local.translate.number_types import grown_scale, has_short_average
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, define
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     INTEGERS,
@@ -80,12 +82,7 @@ def numeric(node: exp.Expr, session: Session) -> exp.Expr:
             value = text_of(argument) if found in VARIANTS else argument.copy()
             argument.replace(stored_cast(value, "DOUBLE"))
         elif found in {T.BOOLEAN, T.DATE, T.TIME, T.BINARY}:
-            raise errors.error(
-                1044,
-                "42P13",
-                "SQL compilation error:\n"
-                f"Invalid argument types for function '{_called(node)}': ({found.value})",
-            )
+            raise wrong_type(_called(node), argument)
     return _nan_of_nan(node) if isinstance(node, exp.Corr) else node
 
 
@@ -197,42 +194,6 @@ def kurtosis(node: exp.Expr, session: Session) -> exp.Expr:
     return _instead(node, macro("sf_scale_12", _windowed(node, node.copy())))
 
 
-def _wider(value: exp.Expr) -> exp.Expr:
-    """Cast a NUMBER so that the mean of two values is exact: its scale grows by three.
-
-    A value of another or unknown type becomes a FLOAT, because DuckDB's median of decimals is truncated.
-    """
-    scale = scale_of(value)
-    if kind(value) not in INTEGERS | DECIMALS or scale is None:
-        return stored_cast(value.copy(), "DOUBLE")
-    return stored_cast(value.copy(), f"DECIMAL(38,{min(scale + 3, 37)})")
-
-
-def median(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate MEDIAN, whose scale is that of its argument plus three.
-
-    https://docs.snowflake.com/en/sql-reference/functions/median
-    """
-    node.set("this", _wider(node.this))
-    return node
-
-
-def percentile(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``PERCENTILE_CONT(p) WITHIN GROUP (ORDER BY x)``, whose scale is that of x plus three.
-
-    https://docs.snowflake.com/en/sql-reference/functions/percentile_cont
-    """
-    if isinstance(node.this, exp.PercentileCont):
-        for ordered in node.expression.expressions:
-            ordered.set("this", _wider(ordered.this))
-    return node
-
-
-def approximate_quantile(node: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``APPROX_PERCENTILE(x, p)``, a FLOAT, by the exact percentile."""
-    return builtin("quantile_cont", stored_cast(node.this.copy(), "DOUBLE"), node.args["quantile"].copy())
-
-
 def _regular_expression(pattern: str) -> str:
     """Convert a pattern of LIKE to a regular expression."""
     marks = {"%": ".*", "_": "."}
@@ -283,7 +244,10 @@ def distinct_count(node: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``APPROX_COUNT_DISTINCT(x)`` by the exact number."""
     if isinstance(node.this, exp.Star):
         raise errors.UnsupportedError(f"{_called(node)}(*)", "Name the columns")
-    return exp.Count(this=exp.Distinct(expressions=[node.this.copy(), *(e.copy() for e in node.expressions)]))
+    given = [node.this, *node.expressions]
+    if isinstance(node.this, exp.Distinct):  # it has no effect
+        given = [*node.this.expressions, *node.expressions]
+    return exp.Count(this=exp.Distinct(expressions=[each.copy() for each in given]))
 
 
 AGGREGATES: tuple[type[exp.Expr], ...] = (*NUMERIC_AGGREGATES, *BITWISE_AGGREGATES, *BOOLEAN_AGGREGATES)

@@ -27,7 +27,6 @@ same_in_duckdb(
     "ILIKE",
     "LIKE",
     "NULLIF",
-    "NULLIFZERO",
     "NVL",
     "NVL2",
     "ZEROIFNULL",

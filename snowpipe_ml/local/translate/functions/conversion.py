@@ -15,9 +15,10 @@ from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.conversions import as_text, of_epoch, text_of, to_moment
 from snowpipe_ml.local.translate.expressions import builtin, macro
 from snowpipe_ml.local.translate.functions.formats import read_by_format, written_by_format
-from snowpipe_ml.local.translate.moments import LTZ, NTZ, TZ, checked, function_of, typed, wrong_type
+from snowpipe_ml.local.translate.moments import LTZ, NTZ, TZ, checked, function_of, typed
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, converted
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     BINARIES,
     DECIMALS,

@@ -22,10 +22,10 @@ from snowpipe_ml.local.translate.moments import (
     function_of,
     moment,
     typed,
-    wrong_type,
 )
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, converted
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,

@@ -24,11 +24,11 @@ from snowpipe_ml.local.translate.moments import (
     function_of,
     moment,
     typed,
-    wrong_type,
 )
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, converted
-from snowpipe_ml.local.translate.types import T, moment_kind
+from snowpipe_ml.local.translate.type_names import wrong_type
+from snowpipe_ml.local.translate.types import TEXTS, T, kind, moment_kind
 
 _SIMPLE = {
     "YEAR": "year",
@@ -315,6 +315,8 @@ def _time_slice(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``TIME_SLICE(x, length, part [, 'START' | 'END'])``."""
     value, length, written, *side = checked(call, 3, 4)
     part = part_of(written, "TIME_SLICE", (*DATE_UNITS, "HOUR", "MINUTE", "SECOND"))
+    if kind(value) in TEXTS:
+        raise wrong_type("TIME_SLICE", *call.expressions)
     of = moment(value, "TIME_SLICE")
     if of.type not in (T.DATE, NTZ) or (of.type == T.DATE and part not in DATE_UNITS):
         raise wrong_type("TIME_SLICE", value)

@@ -14,6 +14,7 @@ from snowpipe_ml.local.syntax.parsing import STAGE_CALLS
 from snowpipe_ml.local.translate.expressions import builtin, called, macro, stored_cast
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import VARIANTS, T, kind
 
 assert file_values.__name__  # it registers the functions in Python
@@ -34,12 +35,7 @@ def _file(call: exp.Expr) -> exp.Expr:
     check_count(call, 1, 1)
     (given,) = call.expressions
     if kind(given) not in VARIANTS and not isinstance(given, exp.Null | exp.JSONExtract):
-        raise errors.error(
-            1044,
-            "42P13",
-            f"SQL compilation error:\nInvalid argument types for function '{call.name.upper()}': an OBJECT that "
-            "describes a file is expected",
-        )
+        raise wrong_type(call.name.upper(), given)
     return macro("sf_standard_json", stored_cast(given.copy(), "JSON"))
 
 

@@ -92,6 +92,9 @@ def read_by_format(value: exp.Expr, text: str, target: exp.DType, *, trying: boo
     stamp = builtin("try_strptime" if trying else "strptime", given, pattern)
     if read.has_short_year:
         stamp = macro("sf_century", stamp)
+    if read.is_time and target != T.TIME:  # https://docs.snowflake.com/en/sql-reference/date-time-examples
+        first = stored_cast(exp.Literal.string("1970-01-01"), "DATE")
+        stamp = exp.paren(exp.Add(this=first, expression=stored_cast(stamp, "TIME")))
     if target == T.TIMESTAMPTZ:
         return (
             macro("sf_parsed_tz", stamp, value.copy()) if read.has_offset else macro("sf_local_to_tz", stamp)
@@ -107,7 +110,7 @@ def _check(read: InputFormat, target: exp.DType) -> None:
     if target == T.TIME:
         if not read.has_time:
             raise UnsupportedError("a format of a TIME without an hour")
-    elif not read.has_date:
+    elif not read.has_date and not read.is_time:
         raise UnsupportedError(
             "a date format without a year and a month", "Read it as a TIME, or add the date"
         )

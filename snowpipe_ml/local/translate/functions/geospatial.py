@@ -15,6 +15,7 @@ from snowpipe_ml.local.translate.expressions import builtin, called, stored_cast
 from snowpipe_ml.local.translate.registry import Returns, scalar_function
 from snowpipe_ml.local.translate.shapes import SHAPES, json_result, parsed_shape
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import TEXTS, T, kind
 
 for _module in (geohashes, hexagons, overlays, points):  # they register the functions in Python
@@ -64,7 +65,7 @@ class _Signature:
         given += [exp.Literal.number(text) for text in self.defaults[len(self.defaults) - missing :]]
         shapes = {kind(g) for g in given if kind(g) in SHAPES}
         if len(shapes) > 1:
-            raise _types(call)
+            raise wrong_type(call.name.upper(), *call.expressions)
         arguments = [
             self._argument(call, node, letter) for node, letter in zip(given, self.takes, strict=True)
         ]
@@ -87,23 +88,12 @@ class _Signature:
         found = kind(node)
         wanted = {"S": SHAPES, "G": {T.GEOGRAPHY}, "M": {T.GEOMETRY}}.get(letter)
         if wanted is not None and found not in wanted:
-            raise _types(call)
+            raise wrong_type(call.name.upper(), *call.expressions)
         if letter == "A":
             return stored_cast(converted(node, Kind.VARIANT), "VARCHAR")
         if letter == "C" and found not in TEXTS:
             return stored_cast(converted(node, Kind.INTEGER), "BIGINT")
         return node.copy()
-
-
-def _types(call: exp.Expr) -> Exception:
-    kinds = ", ".join(
-        found.value if (found := kind(node)) else "an unknown type" for node in call.expressions
-    )
-    return errors.error(
-        1044,
-        "42P13",
-        f"SQL compilation error:\nInvalid argument types for function '{call.name.upper()}': ({kinds})",
-    )
 
 
 def _serve(names: str, takes: str, returns: str, *defaults: str) -> None:
@@ -205,7 +195,7 @@ def _aggregate(name: str) -> None:
         (shape,) = call.expressions
         found = kind(shape)
         if found not in SHAPES:
-            raise _types(call)
+            raise wrong_type(call.name.upper(), *call.expressions)
         if isinstance(call.parent, exp.Window):
             raise errors.UnsupportedError(f"{name} as a window function")
         to = "st_collect_agg" if name == "ST_COLLECT" else name.lower()
@@ -233,11 +223,11 @@ def _parse(names: str, to: exp.DType) -> None:
             srid = stored_cast(converted(rest.pop(0), Kind.INTEGER), "BIGINT")
         invalid = _flag(rest.pop(0)) if rest else exp.false()
         if rest:
-            raise _types(call)
+            raise wrong_type(call.name.upper(), *call.expressions)
         trying = call.name.upper().startswith("TRY_")
         made = parsed_shape(value, to, srid, invalid, trying)
         if made is None:
-            raise _types(call)
+            raise wrong_type(call.name.upper(), *call.expressions)
         return made
 
 

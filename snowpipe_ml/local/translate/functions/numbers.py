@@ -126,16 +126,17 @@ define("PI", to="pi", returns=T.DOUBLE)
 for _name, _macro in (
     *(
         (name, f"sf_{name.lower()}")
-        for name in ("ACOS", "ACOSH", "ASIN", "ATANH", "CBRT", "COT", "LN", "SQRT")
+        for name in (
+            *("ACOS", "ACOSH", "ASIN", "ATANH", "CBRT", "COSH", "COT"),
+            *("EXP", "LN", "SINH", "SQRT", "SQUARE"),
+        )
     ),
-    *((name, name.lower()) for name in ("ASINH", "ATAN", "COS", "COSH", "DEGREES", "EXP", "RADIANS")),
-    *((name, name.lower()) for name in ("SIN", "SINH", "TAN", "TANH")),
-    ("SQUARE", "sf_square"),
+    *((name, name.lower()) for name in ("ASINH", "ATAN", "COS", "DEGREES", "RADIANS", "SIN", "TAN", "TANH")),
 ):
     define(_name, to=_macro, takes=(Kind.FLOAT,), returns=T.DOUBLE)
 define("ATAN2", to="atan2", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
 define("LOG", to="sf_log", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
-define("POW", "POWER", to="pow", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
+define("POW", "POWER", to="sf_pow", takes=(Kind.FLOAT, Kind.FLOAT), returns=T.DOUBLE)
 define("HAVERSINE", to="sf_haversine", takes=(Kind.FLOAT,) * 4, returns=T.DOUBLE)
 define(
     "WIDTH_BUCKET",
@@ -143,6 +144,8 @@ define(
     takes=(Kind.NUMBER, Kind.NUMBER, Kind.NUMBER, Kind.INTEGER),
     returns=T.BIGINT,
 )
+
+define("NULLIFZERO", to="sf_null_if_zero", takes=(Kind.NUMBER,), returns=same_as_number)
 
 same_in_duckdb(
     "BIT_ANDAGG",

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import (
     DECIMALS,
     FLOATS,
@@ -198,11 +198,7 @@ def round_(call: exp.Expr, session: Session) -> exp.Expr:
         raise UnsupportedError("this rounding mode")
     found = kind(value)
     if len(more) > 1 and found not in INTEGERS | DECIMALS:
-        raise errors.error(
-            1044,
-            "42P13",
-            "SQL compilation error:\nInvalid argument types for function 'ROUND': a mode needs a NUMBER",
-        )
+        raise wrong_type("ROUND", *call.expressions)
     rounded = _rounded("round", value, scale)
     digits, given = _constant(scale), scale_of(value)
     if mode == _AWAY or (found in INTEGERS and (digits or 0) >= 0):

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, error, syntax
+from snowpipe_ml.local.core.errors import TWIN, UnsupportedError, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.casts import cast
 from snowpipe_ml.local.translate.conversions import text_of, variant_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, once, stored_cast
-from snowpipe_ml.local.translate.paths import element, extract, json_path
+from snowpipe_ml.local.translate.paths import check_container, element, extract, json_path
 from snowpipe_ml.local.translate.registry import same_in_duckdb, scalar_function
 from snowpipe_ml.local.translate.signatures import Kind, check_count, converted, define
 from snowpipe_ml.local.translate.stars import is_star, named_columns
+from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import MOMENTS, TEXTS, VARIANTS, T, kind
 
 _NUMBERS = ("INTEGER", "DECIMAL", "DOUBLE")
@@ -126,12 +127,7 @@ def check_variant(call: exp.Expr) -> None:
     """
     found = kind(call.expressions[0])
     if found is not None and found not in VARIANTS:
-        raise error(
-            1044,
-            "42P13",
-            "SQL compilation error:\n"
-            f"Invalid argument types for function '{call.name.upper()}': ({found.value})",
-        )
+        raise wrong_type(call.name.upper(), call.expressions[0])
 
 
 def _as_type(name: str) -> None:
@@ -179,6 +175,7 @@ def as_decimal(call: exp.Expr, session: Session) -> exp.Expr:
 def get(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``GET(v, 'key')`` and ``GET(v, position)``."""
     check_count(call, 2, 2)
+    check_container(*call.expressions)
     return element(variant_of(call.expressions[0]), call.expressions[1])
 
 
@@ -187,6 +184,7 @@ def get_path(call: exp.Expr, session: Session) -> exp.Expr:
     """Translate ``GET_PATH(v, 'a.b[0]')``."""
     check_count(call, 2, 2)
     value, path = call.expressions
+    check_container(value, path, "GET_PATH")
     if not path.is_string:
         return typed(once("sf_get_path", variant_of(value), converted(path, Kind.TEXT)), T.VARIANT)
     return extract(variant_of(value), json_path(path))

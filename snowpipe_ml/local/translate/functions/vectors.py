@@ -12,7 +12,8 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.expressions import builtin, called, stored_cast
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.signatures import check_count
-from snowpipe_ml.local.translate.types import T, kind, vector_data_type, vector_type_of
+from snowpipe_ml.local.translate.type_names import wrong_type
+from snowpipe_ml.local.translate.types import T, vector_data_type, vector_type_of
 from snowpipe_ml.local.translate.vectors import vector_cast
 
 assert vectors.__name__  # it registers the functions in Python
@@ -34,18 +35,8 @@ def _vectors(call: exp.Expr, given: list[exp.Expr]) -> list[tuple[str, int]]:
     found = [vector_type_of(argument) for argument in given]
     known = [each for each in found if each is not None]
     if len(known) < len(found):
-        kinds = ", ".join("VECTOR" if each else _shown(of) for each, of in zip(found, given, strict=True))
-        raise errors.error(
-            1044,
-            "42P13",
-            f"SQL compilation error:\nInvalid argument types for function '{call.name.upper()}': ({kinds})",
-        )
+        raise wrong_type(call.name.upper(), *given)
     return known
-
-
-def _shown(argument: exp.Expr) -> str:
-    found = kind(argument)
-    return found.value if found is not None else "an unknown type"
 
 
 @scalar_function(*_DISTANCES, returns=T.DOUBLE)
@@ -55,10 +46,7 @@ def _distance(call: exp.Expr, session: Session) -> exp.Expr:
     left, right = _vectors(call, call.expressions)
     name = call.name.upper()
     if left != right:
-        kinds = ", ".join(f"VECTOR({element}, {size})" for element, size in (left, right))
-        raise errors.error(
-            1044, "42P13", f"SQL compilation error:\nInvalid argument types for function '{name}': ({kinds})"
-        )
+        raise wrong_type(name, *call.expressions)
     if name == "VECTOR_L1_DISTANCE":
         return called("vector_l1_distance", *(argument.copy() for argument in call.expressions))
     floats = [vector_cast(argument.copy(), "FLOAT", left[1]) for argument in call.expressions]
