@@ -115,7 +115,7 @@ def test_the_script_runs_again_and_again(tmp_path: Path) -> None:
         cursor.execute(text)
         return cursor.fetchall()
 
-    (user,) = rows("SHOW USERS")
+    (user,) = rows("SHOW USERS LIKE 'citibike_svc'")
     assert (user[0], user[11], user[13], user[14], user[15]) == (
         "CITIBIKE_SVC",
         "CITIBIKE_RUNNER",

@@ -52,7 +52,10 @@ def test_values_without_an_implicit_conversion_are_refused(query: Any) -> None:
 
 def test_the_columns_of_a_new_table_are_converted_implicitly(query: Any) -> None:
     for statement, message in (
-        ("CREATE TABLE k (n NUMBER) AS SELECT 1 = 1", r"incompatible types: \[BOOLEAN\] and \[NUMBER\(38,0\)\]"),
+        (
+            "CREATE TABLE k (n NUMBER) AS SELECT 1 = 1",
+            r"incompatible types: \[BOOLEAN\] and \[NUMBER\(38,0\)\]",
+        ),
         ("CREATE TABLE k (a ARRAY) AS SELECT 'x'", r"and \[ARRAY\]"),
         ("CREATE TABLE k (d DATE) AS SELECT 5", r"and \[DATE\]"),
     ):
@@ -64,7 +67,9 @@ def test_the_columns_of_a_new_table_are_converted_implicitly(query: Any) -> None
 
 def test_values_of_variants_and_stars_are_converted_to_the_type_of_the_column(query: Any) -> None:
     query(_TABLE)
-    query("INSERT INTO u (s, n, d, a) SELECT TO_VARIANT('x'), TO_VARIANT('5'), TO_VARIANT('2024-01-31'), TO_VARIANT(1)")
+    query(
+        "INSERT INTO u (s, n, d, a) SELECT TO_VARIANT('x'), TO_VARIANT('5'), TO_VARIANT('2024-01-31'), TO_VARIANT(1)"
+    )
     assert query("SELECT s, n, d::VARCHAR, a[0] FROM u") == [("x", 5, "2024-01-31", "1")]
     query("CREATE TABLE floats (f FLOAT)")
     query("INSERT INTO floats VALUES (2.5), (3.5)")

@@ -491,8 +491,12 @@ def test_parameters_of_one_statement(session: Any) -> None:
     assert cursor.fetchall() == [("2024", 1)]
     cursor.execute(text, _statement_params={"SF_PARTNER": "x"})
     assert cursor.fetchall()[0][0] == "2024-01-02"
-    with pytest.raises(ProgrammingError, match="does not support the value DD-MM-YYYY"):
-        cursor.execute(text, _statement_params={"DATE_INPUT_FORMAT": "DD-MM-YYYY"})
+    cursor.execute(
+        "SELECT TO_VARCHAR('02-01-2024'::DATE)", _statement_params={"DATE_INPUT_FORMAT": "DD-MM-YYYY"}
+    )
+    assert cursor.fetchall() == [("2024-01-02",)]
+    with pytest.raises(ProgrammingError, match="does not support the value TZH"):
+        cursor.execute(text, _statement_params={"DATE_INPUT_FORMAT": "TZH"})
     cursor.execute("SHOW PARAMETERS LIKE 'DATE_%PUT_FORMAT'")
     assert [row[3] for row in cursor.fetchall()] == ["", ""]
 

@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from snowpipe_ml.local.core import errors, shapes
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.names import literal
-from snowpipe_ml.local.core.time_formats import Offset, Pattern, is_auto, output_format
+from snowpipe_ml.local.core.time_formats import Offset, Pattern, input_format, is_auto, output_format
 
 DEFAULT_TIME_ZONE = "America/Los_Angeles"
 Check = Callable[[str, object], str | int]
@@ -89,6 +89,36 @@ def _pattern(name: str, text: str) -> str:
     return "".join(pieces)
 
 
+# The input formats, and whether their types have a date.
+_INPUT_FORMATS: Mapping[str, bool] = {
+    "DATE_INPUT_FORMAT": True,
+    "TIME_INPUT_FORMAT": False,
+    "TIMESTAMP_INPUT_FORMAT": True,
+}
+
+
+def _patterns(name: str, text: str) -> tuple[str, ...]:
+    """Convert an input format to the patterns of strptime that the macros of core/macros/dates.sql read."""
+    read = input_format(text)
+    if read.has_offset or not (read.has_date if _INPUT_FORMATS[name] else read.has_time):
+        raise errors.UnsupportedError(f"the value {text} of the session parameter {name}")
+    return read.patterns
+
+
+def _input(name: str, value: object) -> str:
+    text = str(value)
+    if is_auto(text):
+        return "AUTO"
+    _patterns(name, text)
+    return text
+
+
+def input_formats(parameters: Mapping[str, object]) -> dict[str, str]:
+    """Return the input formats of a session that are not AUTO, by the names of the parameters."""
+    found = {name: str(parameters[name]) for name in _INPUT_FORMATS if name in parameters}
+    return {name: text for name, text in found.items() if not is_auto(text)}
+
+
 def _format(name: str, value: object) -> str:
     text = str(value)
     if not is_auto(text):
@@ -98,9 +128,6 @@ def _format(name: str, value: object) -> str:
 
 _CHECKED: Mapping[str, Check] = {
     "TIMEZONE": _zone,
-    "DATE_INPUT_FORMAT": _only("AUTO"),
-    "TIME_INPUT_FORMAT": _only("AUTO"),
-    "TIMESTAMP_INPUT_FORMAT": _only("AUTO"),
     "TIMESTAMP_TYPE_MAPPING": _only("TIMESTAMP_NTZ"),
     "TIMESTAMP_DAY_IS_ALWAYS_24H": _only("FALSE"),
     "BINARY_INPUT_FORMAT": _only("HEX"),
@@ -111,6 +138,7 @@ _CHECKED: Mapping[str, Check] = {
     "GEOMETRY_OUTPUT_FORMAT": _only(*shapes.FORMATS),
     **_VARIABLES,
     **dict.fromkeys(_FORMATS, _format),
+    **dict.fromkeys(_INPUT_FORMATS, _input),
 }
 HONOURED = frozenset(_CHECKED)
 """The parameters whose values are checked and have an effect."""
@@ -155,7 +183,10 @@ def apply(duck: Duck, name: str, value: object | None) -> None:
         duck.execute(f"SET TimeZone = {literal(str(value or DEFAULT_TIME_ZONE))}")
     elif name in _FORMATS and value is not None and not is_auto(str(value)):
         duck.execute(f"SET VARIABLE {name} = {literal(_pattern(name, str(value)))}")
+    elif name in _INPUT_FORMATS and value is not None and not is_auto(str(value)):
+        listed = ", ".join(map(literal, _patterns(name, str(value))))
+        duck.execute(f"SET VARIABLE {name} = [{listed}]")
     elif name in _VARIABLES and value is not None:
         duck.execute(f"SET VARIABLE {name} = {int(str(value))}")
-    elif name in _VARIABLES or name in _FORMATS:
+    elif name in _VARIABLES or name in _FORMATS or name in _INPUT_FORMATS:
         duck.execute(f"RESET VARIABLE {name}")

@@ -83,7 +83,7 @@ def _conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Conver
             value = f"CAST({_parsed(fmt.date_format, text)} AS DATE)"
         return Conversion(value, 100035, "Timestamp", required=required)
     if kind == "TIME":
-        value = f"TRY_CAST(trim({text}) AS TIME)"
+        value = f"_MACROS.main.sf_try_time({text})"
         if fmt.time_format is not None:
             value = f"CAST({_parsed(fmt.time_format, text)} AS TIME)"
         return Conversion(value, 100035, "Timestamp", required=required)

@@ -23,9 +23,11 @@ from snowpipe_ml.local.catalog.stages import MissingFilesError, Stage, StagedFil
 from snowpipe_ml.local.catalog.stream_changes import INSERTED, tracked
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import quoted
+from snowpipe_ml.local.core.parameters import input_formats
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.result import Result, rows
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.time_formats import is_auto
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Options, list_option, number_option, text_option
@@ -120,7 +122,7 @@ def _load(statement: Statement) -> Result:
     if not _ON_ERROR.fullmatch(copy.on_error):
         raise errors.syntax(f"invalid value '{copy.on_error}' for ON_ERROR")
     stage, path = find_stage(session, copy.stage)
-    options = file_format(session, copy.options.get("FILE_FORMAT"), stage)
+    options = _dated(session, file_format(session, copy.options.get("FILE_FORMAT"), stage))
     fmt = format_of(options)
     fmt.check(options)
     if fmt.is_text and copy.select is None:
@@ -184,6 +186,18 @@ def _load(statement: Statement) -> Result:
     limits = [max(1, item.parsed) if copy.on_error == "CONTINUE" else 1 for item in shown]
     result = rows(_RESULT, [item.row(limit) for item, limit in zip(shown, limits, strict=True)])
     return Result(result.columns, result.table, sum(item.loaded for item in done))
+
+
+def _dated(session: Session, options: Options) -> Options:
+    """Return the options of a file format; where a format of dates or times is AUTO, it is that of the session.
+
+    https://docs.snowflake.com/en/sql-reference/sql/create-file-format
+    """
+    found = {name.replace("_INPUT", ""): text for name, text in input_formats(session.parameters).items()}
+    return {
+        **options,
+        **{name: text for name, text in found.items() if is_auto(str(options.get(name) or ""))},
+    }
 
 
 def _loaded(

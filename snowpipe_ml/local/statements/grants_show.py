@@ -9,7 +9,7 @@ from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements import users
 from snowpipe_ml.local.statements.base import Statement, command
-from snowpipe_ml.local.statements.grants import check_role, read_kind, read_object
+from snowpipe_ml.local.statements.grants import SYSTEM_ROLES, check_role, read_kind, read_object
 from snowpipe_ml.local.statements.listing import listing
 from snowpipe_ml.local.statements.scope import Scope
 from snowpipe_ml.local.syntax.reader import Reader
@@ -56,7 +56,7 @@ _FUTURE_GRANTS = {
 
 @command("SHOW ROLES")
 def show_roles(statement: Statement) -> Result:
-    """``SHOW ROLES [LIKE 'x']``: the roles that were created."""
+    """``SHOW ROLES [LIKE 'x']``: the roles of the system, and those that were created."""
     session = statement.session
     scope = Scope.of(statement, "ROLES")
     grants = session.duck.execute(
@@ -71,11 +71,15 @@ def show_roles(statement: Statement) -> Result:
             "granted_roles": sum(role == name for _, role in grants),
             "comment": comment or "",
         }
-        for created, name, comment in session.duck.execute(
-            f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES ORDER BY name"
-        ).fetchall()
+        for created, name, comment in (
+            *((None, role, "") for role in SYSTEM_ROLES),
+            *session.duck.execute(
+                f"SELECT created_on, name, comment FROM {ACCOUNT}.{CATALOG}.ROLES"
+            ).fetchall(),
+        )
         if scope.named(name)
     ]
+    found.sort(key=lambda role: str(role["name"]))
     return listing(_ROLES, found[: scope.limit])
 
 

@@ -37,9 +37,11 @@ def chained(text: str) -> list[str]:
     if len(starts) == 1 or _is_block(Reader(text[: ends[0]])):
         return []
     statements = [text[start:end].strip() for start, end in zip(starts, [*ends, len(text)], strict=True)]
-    if not all(Reader(statement).tokens for statement in statements):
+    firsts = [next(iter(Reader(statement).tokens), None) for statement in statements]
+    if None in firsts:
         raise errors.syntax(f"syntax error unexpected '{_PIPE}': a statement is expected on both sides.")
-    return statements
+    # In `a ->> 'b'` of other dialects, the mark is an operator.
+    return statements if all(first is not None and first.kind == "word" for first in firsts) else []
 
 
 def _is_block(reader: Reader) -> bool:

@@ -15,6 +15,7 @@ from snowpipe_ml.local.core.types import SHAPES, Column
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.statements.dml import _counted, _execute_count, _merge, _update, insert
 from snowpipe_ml.local.statements.inserted_rows import insert_constants
+from snowpipe_ml.local.statements.multi_inserts import insert_several
 from snowpipe_ml.local.syntax.parsing import parse, unknown_statement
 from snowpipe_ml.local.translate.compiled import LASTING, compiled
 from snowpipe_ml.local.translate.compiler import to_sql
@@ -51,6 +52,8 @@ def _run(session: Session, text: str, params: Params) -> Result:
                 return _selected(session, *translated)
         case exp.Insert():
             return insert(session, tree, params)
+        case exp.MultitableInserts():
+            return insert_several(session, tree, text, params)
         case exp.Update():
             return _update(session, tree, params)
         case exp.Delete():

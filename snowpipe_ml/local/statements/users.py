@@ -61,10 +61,14 @@ _USERS = {
 }
 
 
+_ALWAYS = "LOCAL"
+"""The user that each session has unless it logs in as another one."""
+
+
 def exists(session: Session, name: str) -> bool:
     """Return whether a user exists; LOCAL always does."""
     found = session.duck.execute(f"SELECT 1 FROM {_TABLE} WHERE name = ?", [name]).fetchone()
-    return bool(found) or name == "LOCAL"
+    return bool(found) or name == _ALWAYS
 
 
 def public_keys(session: Session, login_name: str) -> list[str]:
@@ -166,7 +170,7 @@ def drop_user(statement: Statement) -> Result:
 
 @command("SHOW USERS")
 def show_users(statement: Statement) -> Result:
-    """``SHOW USERS [LIKE 'x']``: the users that were created."""
+    """``SHOW USERS [LIKE 'x']``: LOCAL, which always exists, and the users that were created."""
     session = statement.session
     scope = Scope.of(statement, "USERS")
     found = []
@@ -190,4 +194,7 @@ def show_users(statement: Statement) -> Result:
                 "has_rsa_public_key": str("RSA_PUBLIC_KEY" in options).lower(),
             }
         )
+    if scope.named(_ALWAYS) and all(user["name"] != _ALWAYS for user in found):
+        found.append({"name": _ALWAYS, "login_name": _ALWAYS, "display_name": _ALWAYS})
+    found.sort(key=lambda user: str(user["name"]))
     return listing(_USERS, found[: scope.limit])

@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
+from snowpipe_ml.local.syntax.spread import spread
 
 _Entry = TypeVar("_Entry")
 
@@ -53,15 +54,6 @@ _VERBS = frozenset(
         *("DESC", "DESCRIBE", "DROP", "EXECUTE", "EXPLAIN", "GET", "GRANT", "INSERT", "LIST"),
         *("LS", "MERGE", "PUT", "REMOVE", "REVOKE", "RM", "ROLLBACK", "SELECT", "SET"),
         *("SHOW", "START", "TRUNCATE", "UNDROP", "UNSET", "UPDATE", "USE", "VALUES", "WITH"),
-    }
-)
-
-
-# The tokens in an array of constants.
-_CONSTANTS = frozenset(
-    {
-        *(TokenType.COMMA, TokenType.DASH, TokenType.FALSE, TokenType.NULL, TokenType.NUMBER),
-        *(TokenType.STRING, TokenType.TRUE),
     }
 )
 
@@ -334,39 +326,9 @@ def _trees(text: str) -> list[exp.Expr | None]:
     dialect = _Dialect()
     return (
         dialect.parse(text)
-        if (tokens := _spread(dialect.tokenize(text))) is None
+        if (tokens := spread(dialect.tokenize(text))) is None
         else dialect.parser().parse(tokens, text)
     )
-
-
-def _spread(tokens: list[Token]) -> list[Token] | None:
-    """Take out the operator and the brackets of ``** [1, 2]``, which leaves the values; None if there is none.
-
-    https://docs.snowflake.com/en/sql-reference/operators-expansion
-
-    Raises:
-        UnsupportedError: the operand is not an array of constants.
-    """
-    kept: list[Token] = []
-    place, found = 0, False
-    while place < len(tokens):
-        if [token.token_type for token in tokens[place : place + 2]] != [TokenType.STAR] * 2:
-            kept.append(tokens[place])
-            place += 1
-            continue
-        opening = place + 2
-        closing = next(
-            (n for n in range(opening, len(tokens)) if tokens[n].token_type == TokenType.R_BRACKET), opening
-        )
-        inner = tokens[opening + 1 : closing]
-        if (
-            tokens[opening].token_type != TokenType.L_BRACKET
-            or not {token.token_type for token in inner} <= _CONSTANTS
-        ):
-            raise errors.UnsupportedError("the spread operator ** with an array that is not constant")
-        kept += inner
-        place, found = closing + 1, True
-    return kept if found else None
 
 
 def parse(text: str) -> exp.Expr:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.checks import named
-from snowpipe_ml.local.translate.guard import snowflake_functions
+from snowpipe_ml.local.translate.guard import is_relation, snowflake_functions
 from snowpipe_ml.local.translate.signatures import check_count
 
 _RANKS = frozenset({"CUME_DIST", "DENSE_RANK", "PERCENT_RANK", "RANK", "ROW_NUMBER"})
@@ -49,7 +49,8 @@ def check_argument_counts(tree: exp.Expr) -> None:
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
             )
-        counts = snowflake_functions().get(name) if isinstance(call, exp.Anonymous) else None
+        counted = isinstance(call, exp.Anonymous) and not is_relation(call)
+        counts = snowflake_functions().get(name) if counted else None
         if counts is not None and not any(part.is_star for part in call.expressions):
             check_count(call, *counts)
         if not isinstance(call, exp.Anonymous) and (call.error_messages() or _lacks_choice(call, name)):

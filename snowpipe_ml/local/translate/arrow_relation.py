@@ -23,12 +23,12 @@ def arrow_relation(compiler: Compiler, columns: list[Column], table: pa.Table) -
     return registered_relation(name, columns)
 
 
-def registered_relation(name: str, columns: list[Column]) -> exp.Subquery:
-    """Make a relation of a registered Arrow table whose columns are named c0, c1 and so on."""
+def registered_relation(name: str, columns: list[Column], prefix: str = "c") -> exp.Subquery:
+    """Make a relation of a registered Arrow table whose columns are named c0, c1 and so on, or by another prefix."""
     select = exp.select(
         *(
             exp.alias_(
-                _as_type(exp.column(f"c{i}", quoted=True), column.duckdb),
+                _as_type(exp.column(f"{prefix}{i}", quoted=True), column.duckdb),
                 exp.to_identifier(column.name, quoted=True),
             )
             for i, column in enumerate(columns)

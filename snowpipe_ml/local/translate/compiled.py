@@ -63,11 +63,18 @@ def consuming(session: Session, compiler: Compiler) -> Iterator[None]:
     if not compiler.consumed:
         yield
         return
+    with together(session):
+        yield
+        advance(session, compiler.consumed)
+
+
+@contextmanager
+def together(session: Session) -> Iterator[None]:
+    """Run several statements in one transaction: the open one, or a new one."""
     with in_transaction(session):
         outer, session.in_transaction = session.in_transaction, True
         try:
             yield
-            advance(session, compiler.consumed)
             if not outer:
                 for act in session.at_commit.values():
                     act()

@@ -45,6 +45,8 @@ READERS = {
     T.TIMESTAMPLTZ: "text_to_ltz",
     T.TIMESTAMPTZ: "text_to_tz",
 }
+FORMATTED = "snowpipe_formatted"
+"""Marks a text in a session that has set an input format, in which the texts of dates are written then."""
 _NUMBERS = INTEGERS | DECIMALS | FLOATS
 
 
@@ -180,7 +182,7 @@ def of_epoch(value: exp.Expr, target: exp.DType, scale: int) -> exp.Expr:
 
 def _is_iso_date(node: exp.Expr) -> bool:
     """Return whether an expression is a literal in ISO format, such as ``'2024-01-31'``."""
-    if not isinstance(node, exp.Literal) or len(node.name) != 10:
+    if not isinstance(node, exp.Literal) or len(node.name) != 10 or FORMATTED in node.meta:
         return False
     try:
         date.fromisoformat(node.name)

@@ -130,7 +130,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
             raise _unknown_table_function(table.this)
     for call in tree.walk():
         name = _called(call)
-        if not name or name in _KEYWORDS or call.meta.get("ours") or _is_relation(call):
+        if not name or name in _KEYWORDS or call.meta.get("ours") or is_relation(call):
             continue
         if isinstance(call.parent, exp.Dot) or not is_served(name):
             parts = qualified_name(call) if isinstance(call, exp.Anonymous) else (name,)
@@ -155,7 +155,7 @@ def _is_users(session: Session, parts: tuple[str, ...]) -> bool:
     return not reserved and bool(definitions(session, parts, "FUNCTION"))
 
 
-def _is_relation(call: exp.Expr) -> bool:
+def is_relation(call: exp.Expr) -> bool:
     """Return whether a call is in the FROM clause; :func:`check_relations` checks its translation."""
     parent = call.parent
     while isinstance(parent, exp.Dot | exp.Window):

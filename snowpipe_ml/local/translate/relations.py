@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate import flatten
+from snowpipe_ml.local.translate.arrow_relation import replace_relation
 from snowpipe_ml.local.translate.compiler import Compiler
+from snowpipe_ml.local.translate.expressions import stored_cast
+from snowpipe_ml.local.translate.names import refers_to_cte
 from snowpipe_ml.local.translate.registry import RELATIONS
 from snowpipe_ml.local.translate.table_functions import replace_call
 
@@ -16,6 +20,7 @@ from snowpipe_ml.local.translate.table_functions import replace_call
 def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
     """Replace every relation that DuckDB does not have."""
     _number_values(tree)
+    session = compiler.session
     for table in nodes(tree, exp.Table):
         if isinstance(table.this, exp.Var | exp.Literal) and table.name.startswith("@"):
             RELATIONS["STAGE"](table, compiler)
@@ -23,9 +28,13 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
             RELATIONS["DIRECTORY"](table, compiler)
         elif table.args.get("when") is not None or table.args.get("changes") is not None:
             raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
+        elif table.name == "DUAL" and not table.db and not refers_to_cte(table):
+            if not session.schema or existing_kind(session, session.resolve(("DUAL",))) is None:
+                dummy = exp.alias_(stored_cast(exp.Null(), "VARCHAR"), "DUMMY", quoted=True)
+                replace_relation(table, exp.Subquery(this=exp.Select(expressions=[dummy])))
         elif table.db.upper() == "INFORMATION_SCHEMA":
             if table.catalog:
-                check_schema(compiler.session, table.catalog)
+                check_schema(session, table.catalog)
             RELATIONS["INFORMATION_SCHEMA"](table, compiler)
         elif (table.catalog.upper(), table.db.upper()) == ("SNOWFLAKE", "ACCOUNT_USAGE"):
             RELATIONS["ACCOUNT_USAGE"](table, compiler)

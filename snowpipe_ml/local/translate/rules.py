@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from snowpipe_ml.local.core.errors import UnsupportedError
+from snowpipe_ml.local.core.parameters import input_formats
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.annotation import annotate, relations
@@ -15,6 +16,7 @@ from snowpipe_ml.local.translate.argument_types import check_argument_types
 from snowpipe_ml.local.translate.assignments import check_assigned
 from snowpipe_ml.local.translate.branches import branch_kinds, unite_types
 from snowpipe_ml.local.translate.casts import cast
+from snowpipe_ml.local.translate.conversions import FORMATTED
 from snowpipe_ml.local.translate.expressions import macro
 from snowpipe_ml.local.translate.frames import window_frame
 from snowpipe_ml.local.translate.functions.aggregates import AGGREGATES, RULES
@@ -112,6 +114,9 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
         declare_variables(tree)
     typed = (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED
     annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
+    if input_formats(session.parameters):
+        for text in nodes(tree, exp.Literal):
+            text.meta[FORMATTED] = True
     check_assigned(tree, known, session)
     if variants:
         store(tree, session)

@@ -65,10 +65,27 @@ CREATE MACRO sf_try_clock(x) AS list_transform([_MACROS.main.sf_cut_offset(_MACR
 
 CREATE MACRO sf_iso_clock(x) AS CASE WHEN _MACROS.main.sf_is_iso(x) THEN TRY_CAST(x AS TIMESTAMP) END;
 
+-- A year of two digits, which strptime reads as 1969 to 2068, in the century from TWO_DIGIT_CENTURY_START on.
+CREATE MACRO sf_century_start() AS coalesce(getvariable('TWO_DIGIT_CENTURY_START'), 1970);
+
+-- The one-element list evaluates the timestamp once, and only where it is needed.
+CREATE MACRO sf_century(x) AS list_transform([x], lambda _sf_t: _sf_t + to_years((_MACROS.main.sf_century_start()
+  + (year(_sf_t) % 100 - _MACROS.main.sf_century_start() % 100 + 100) % 100 - year(_sf_t))::INTEGER))[1];
+
+-- A text in an input format of the session, whose patterns of strptime core/parameters.py puts into a variable of the
+-- parameter's name; without one, DuckDB leaves the branches that read it out of a query.
+-- https://docs.snowflake.com/en/sql-reference/date-time-input-output
+CREATE MACRO sf_by_patterns(x, patterns) AS CASE WHEN contains(CAST(patterns AS VARCHAR), '%y')
+  THEN _MACROS.main.sf_century(try_strptime(_MACROS.main.sf_micros(trim(x)), CAST(patterns AS VARCHAR[])))
+  ELSE try_strptime(_MACROS.main.sf_micros(trim(x)), CAST(patterns AS VARCHAR[])) END;
+
 -- CASE and not coalesce(): what is repeated in the arguments of coalesce(), DuckDB evaluates beforehand for all rows.
-CREATE MACRO sf_try_timestamp(x) AS CASE WHEN _MACROS.main.sf_is_iso(x) THEN TRY_CAST(x AS TIMESTAMP)
+CREATE MACRO sf_auto_timestamp(x) AS CASE WHEN _MACROS.main.sf_is_iso(x) THEN TRY_CAST(x AS TIMESTAMP)
   WHEN _MACROS.main.sf_is_integer(x) THEN _MACROS.main.sf_digits_to_timestamp(trim(x))
   ELSE _MACROS.main.sf_try_clock(x) END;
+
+CREATE MACRO sf_try_timestamp(x) AS CASE WHEN getvariable('TIMESTAMP_INPUT_FORMAT') IS NULL THEN _MACROS.main.sf_auto_timestamp(x)
+  ELSE _MACROS.main.sf_by_patterns(x, getvariable('TIMESTAMP_INPUT_FORMAT')) END;
 
 CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(_MACROS.main.sf_raise(100035, '22007',
   'Timestamp ''' || x || ''' is not recognized')::BIGINT);
@@ -76,13 +93,17 @@ CREATE MACRO sf_unread_timestamp(x) AS make_timestamp(_MACROS.main.sf_raise(1000
 CREATE MACRO sf_timestamp(x) AS coalesce(_MACROS.main.sf_try_timestamp(x),
   CASE WHEN x IS NOT NULL THEN _MACROS.main.sf_unread_timestamp(x) END);
 
-CREATE MACRO sf_try_date(x) AS CAST(_MACROS.main.sf_try_timestamp(x) AS DATE);
+CREATE MACRO sf_try_date(x) AS CASE WHEN getvariable('DATE_INPUT_FORMAT') IS NULL
+  THEN CAST(_MACROS.main.sf_auto_timestamp(x) AS DATE)
+  ELSE CAST(_MACROS.main.sf_by_patterns(x, getvariable('DATE_INPUT_FORMAT')) AS DATE) END;
 
 CREATE MACRO sf_date(x) AS CASE WHEN x IS NULL THEN NULL
   ELSE coalesce(_MACROS.main.sf_try_date(x), DATE '1970-01-01' + _MACROS.main.sf_raise(100040, '22007',
     'Date ''' || x || ''' is not recognized')) END;
 
 CREATE MACRO sf_try_time(x) AS CASE
+  WHEN getvariable('TIME_INPUT_FORMAT') IS NOT NULL
+    THEN CAST(_MACROS.main.sf_by_patterns(x, getvariable('TIME_INPUT_FORMAT')) AS TIME)
   WHEN _MACROS.main.sf_is_integer(x) THEN CAST(date_trunc('second', _MACROS.main.sf_digits_to_timestamp(trim(x))) AS TIME)
   ELSE CAST(try_strptime(_MACROS.main.sf_cut_offset(_MACROS.main.sf_micros(trim(x))),
     ['%H:%M:%S', '%H:%M:%S.%f', '%H:%M', '%I:%M:%S %p', '%I:%M:%S.%f %p', '%I:%M %p']) AS TIME) END;
@@ -132,14 +153,24 @@ CREATE MACRO sf_text_clock_to_tz(x, clock) AS CASE WHEN x IS NULL THEN NULL
       _MACROS.main.sf_offset_of(t.x))
     ELSE _MACROS.main.sf_local_to_tz(t.clock) END)[1] END;
 
-CREATE MACRO sf_try_text_to_tz(x) AS _MACROS.main.sf_text_clock_to_tz(x, _MACROS.main.sf_try_clock(x));
+CREATE MACRO sf_try_text_to_tz(x) AS CASE WHEN getvariable('TIMESTAMP_INPUT_FORMAT') IS NULL
+  THEN _MACROS.main.sf_text_clock_to_tz(x, _MACROS.main.sf_try_clock(x))
+  ELSE list_transform([_MACROS.main.sf_by_patterns(x, getvariable('TIMESTAMP_INPUT_FORMAT'))],
+    lambda read: _MACROS.main.sf_local_to_tz(read))[1] END;
 
-CREATE MACRO sf_text_to_tz(x) AS _MACROS.main.sf_text_clock_to_tz(x,
+CREATE MACRO sf_auto_text_to_tz(x) AS _MACROS.main.sf_text_clock_to_tz(x,
   CASE WHEN _MACROS.main.sf_is_integer(x) THEN NULL
   ELSE coalesce(_MACROS.main.sf_try_clock(x), _MACROS.main.sf_unread_timestamp(x)) END);
 
+CREATE MACRO sf_text_to_tz(x) AS CASE WHEN getvariable('TIMESTAMP_INPUT_FORMAT') IS NULL THEN _MACROS.main.sf_auto_text_to_tz(x)
+  WHEN x IS NULL THEN NULL ELSE list_transform([coalesce(
+    _MACROS.main.sf_by_patterns(x, getvariable('TIMESTAMP_INPUT_FORMAT')), _MACROS.main.sf_unread_timestamp(x))],
+    lambda read: _MACROS.main.sf_local_to_tz(read))[1] END;
+
 -- A TIMESTAMP_LTZ: the instant of a text with an offset, or of a wall clock in the session's time zone.
 CREATE MACRO sf_try_text_to_ltz(x) AS CASE WHEN x IS NULL THEN NULL
+  WHEN getvariable('TIMESTAMP_INPUT_FORMAT') IS NOT NULL
+    THEN timezone(current_setting('TimeZone'), _MACROS.main.sf_by_patterns(x, getvariable('TIMESTAMP_INPUT_FORMAT')))
   WHEN _MACROS.main.sf_iso_clock(x) IS NOT NULL THEN timezone(current_setting('TimeZone'), _MACROS.main.sf_iso_clock(x))
   WHEN _MACROS.main.sf_is_integer(x) THEN timezone('UTC', _MACROS.main.sf_digits_to_timestamp(trim(x)))
   WHEN _MACROS.main.sf_has_offset(trim(x))
@@ -196,13 +227,6 @@ CREATE MACRO sf_tz_iso(x) AS strftime(_MACROS.main.sf_tz_local(x), '%Y-%m-%dT%H:
 -- An instant that was parsed from a text that ends with an offset.
 CREATE MACRO sf_parsed_tz(instant, x) AS CASE WHEN instant IS NULL THEN NULL ELSE struct_pack(
   utc := timezone('UTC', instant), tz := _MACROS.main.sf_offset(trim(x))::SMALLINT) END;
-
--- A year of two digits, which strptime reads as 1969 to 2068, in the century from TWO_DIGIT_CENTURY_START on.
-CREATE MACRO sf_century_start() AS coalesce(getvariable('TWO_DIGIT_CENTURY_START'), 1970);
-
--- The one-element list evaluates the timestamp once, and only where it is needed.
-CREATE MACRO sf_century(x) AS list_transform([x], lambda _sf_t: _sf_t + to_years((_MACROS.main.sf_century_start()
-  + (year(_sf_t) % 100 - _MACROS.main.sf_century_start() % 100 + 100) % 100 - year(_sf_t))::INTEGER))[1];
 
 CREATE MACRO sf_without_offset(x) AS regexp_replace(x, '\s*([+-]\d{2}(:?\d{2})?|Z)$', '');
 
