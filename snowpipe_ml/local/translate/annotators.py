@@ -122,25 +122,42 @@ _Columns: TypeAlias = dict[str, exp.DataType | exp.DType]
 
 
 def _annotate_branches(annotator: TypeAnnotator, node: exp.Expr) -> None:
-    """Annotate a set operation: sqlglot takes the digits of a NUMBER from one branch alone."""
+    """Annotate a set operation: sqlglot takes the digits of a NUMBER from one branch alone.
+
+    sqlglot looks at all branches for each operation of a chain. Here the types of the left side, which are already
+    known, are united with those of one branch.
+    """
     assert isinstance(node, exp.SetOperation)
     annotator._set_type(node, T.UNKNOWN)
-    columns = annotator._get_setop_column_types(node)
-    left, right = (_branch(annotator, side) for side in (node.this, node.expression))
-    if node.args.get("by_name") or len(left) != len(right) or len(columns) != len(left):
+    if node.args.get("by_name"):
         return
-    for name, (one, other) in zip(columns, zip(left, right, strict=True), strict=True):
-        columns[name] = united(one, other) or columns[name]
+    left, right = (_branch(annotator, side) for side in (node.this, node.expression))
+    if not left or len(left) != len(right):
+        return
+    columns: _Columns = {}
+    for (name, type_, plain), (_, other, plain_other) in zip(left, right, strict=True):
+        columns[name] = united(type_, other) or annotator._maybe_coerce(plain, plain_other)
+    if len(columns) == len(left):
+        annotator._setop_column_types[id(node)] = columns
 
 
-def _branch(annotator: TypeAnnotator, query: exp.Expr) -> list[exp.DataType | None]:
+def _branch(
+    annotator: TypeAnnotator, query: exp.Expr
+) -> list[tuple[str, exp.DataType | None, exp.DataType | exp.DType]]:
+    """List the name of each column of a branch, its type, None as for :func:`type_of`, and sqlglot's type."""
     query = query.unnest()
     if isinstance(query, exp.SetOperation):
         found: _Columns = annotator._get_setop_column_types(query)
         return [
-            type_ if isinstance(type_, exp.DataType) else exp.DataType(this=type_) for type_ in found.values()
+            (name, type_ if isinstance(type_, exp.DataType) else exp.DataType(this=type_), type_)
+            for name, type_ in found.items()
         ]
-    return [type_of(output.unalias()) for output in query.selects] if isinstance(query, exp.Query) else []
+    if not isinstance(query, exp.Query):
+        return []
+    return [
+        (output.alias_or_name, type_of(output.unalias()), output.type or T.UNKNOWN)
+        for output in query.selects
+    ]
 
 
 # sqlglot knows only the types of the classes that it defines.

@@ -292,10 +292,8 @@ def _check_distinct(select: exp.Select) -> None:
 
 def _columns(query: exp.Expr) -> int | None:
     """Return the number of columns of a query; None if it has a star."""
-    while isinstance(query, exp.Subquery):
+    while isinstance(query, exp.Subquery | exp.SetOperation):
         query = query.this
-    if isinstance(query, exp.SetOperation):
-        return _columns(query.this)
     if not isinstance(query, exp.Select) or any(output.is_star for output in query.expressions):
         return None
     return len(query.expressions)
