@@ -44,7 +44,11 @@ def table(session: Any) -> Any:
         ("SELECT B, COUNT(*) FROM T GROUP BY ROLLUP(B)", [True, True]),
         ("SELECT ROW_NUMBER() OVER (ORDER BY B), LAG(B) OVER (ORDER BY B) FROM T", [False, True]),
         ("SELECT TRY_CAST('x' AS INT), CAST('1' AS INT), B::VARCHAR FROM T", [True, False, False]),
-        ("SELECT C IS NULL, C = 1, B = 1 FROM T", [False, True, False]),
+        ("SELECT C IS NULL, C = 1, B = 1, NOT B > 1, TRUE, B IN (1) AND FALSE FROM T", [True] * 6),
+        (
+            "SELECT B / 2, B % 2, C / 2, TIME('10:00:00') AS X, RANDSTR(5, RANDOM()) AS Y FROM T",
+            [False] * 2 + [True] + [False] * 2,
+        ),
     ],
 )
 def test_null_is_said_where_it_can_be(table: Any, query: str, nullable: list[bool]) -> None:

@@ -35,9 +35,11 @@ NOT_NULL = Fact(nullable=False)
 # The columns of a relation, in order; None if they are not known.
 Relation = list[tuple[str, Fact]] | None
 
-_NEVER_NULL = (exp.Count, exp.CountIf, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Is, exp.Boolean)
-# Expressions that are null only if one of their arguments is null.
-_NULL_IF_ARGUMENT_IS = (exp.Add, exp.Sub, exp.Mul, exp.Neg, exp.Not, exp.Predicate, exp.And, exp.Or, exp.Abs)
+_NEVER_NULL = (exp.Count, exp.CountIf, exp.RowNumber, exp.Rank, exp.DenseRank)
+# Expressions that are null only if one of their arguments is null. Snowflake describes computed BOOLEANs as nullable,
+# also ``a IS NULL`` and TRUE.
+_NULL_IF_ARGUMENT_IS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.Abs)
+_CALLS_NULL_IF_ARGUMENT_IS = {"TIME", "TO_TIME", "RANDSTR", "RANDOM"}
 
 
 def infer(tree: exp.Expr, session: Session) -> Relation:
@@ -172,14 +174,14 @@ class _Inference:
                 return _either([self.fact(branch, sources, named) for branch in branches])
         if isinstance(tree, _NEVER_NULL):
             return NOT_NULL
-        if (
-            isinstance(tree, _NULL_IF_ARGUMENT_IS)
-            and not isinstance(tree, exp.SubqueryPredicate)
-            and not tree.find(exp.Query)
-        ):
+        if (isinstance(tree, _NULL_IF_ARGUMENT_IS) or _is_such_call(tree)) and not tree.find(exp.Query):
             inner = [value for value in tree.iter_expressions() if isinstance(value, exp.Condition)]
             return Fact(any(self.fact(value, sources, named).nullable for value in inner))
         return UNKNOWN
+
+
+def _is_such_call(tree: exp.Expr) -> bool:
+    return isinstance(tree, exp.Anonymous) and tree.name.upper() in _CALLS_NULL_IF_ARGUMENT_IS
 
 
 def _length(kind: exp.DataType) -> int | None:
