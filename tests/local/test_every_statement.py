@@ -58,6 +58,7 @@ PEOPLE: Expected = [(1, "Ada"), (2, "Bob")]
 ALL_PEOPLE = "SELECT * FROM people ORDER BY id"
 COUNT = "SELECT COUNT(*) FROM people"
 STAGE = "CREATE STAGE files"
+DYNAMIC = "CREATE DYNAMIC TABLE counted TARGET_LAG = '20 minutes' WAREHOUSE = wh AS SELECT COUNT(*) AS n FROM people"
 PUT = "PUT 'file://{folder}/people.csv' @files"
 PUT_BAD = "PUT 'file://{folder}/bad.csv' @files"
 FUNCTION = "CREATE FUNCTION half(x FLOAT) RETURNS FLOAT AS 'x / 2'"
@@ -202,6 +203,70 @@ CASES: dict[str, Case] = {
             ("ALTER SEQUENCE IF EXISTS nope SET INCREMENT 2", DONE),
             ("ALTER SEQUENCE nope SET INCREMENT 2", GONE),
         ],
+    ),
+    # https://docs.snowflake.com/en/sql-reference/sql/alter-dynamic-table
+    "ALTER DYNAMIC TABLE": Case(
+        [TABLE, DYNAMIC, ROWS],
+        "ALTER DYNAMIC TABLE counted REFRESH",
+        DONE,
+        [
+            ("SELECT * FROM counted", [(2,)]),
+            ("ALTER DYNAMIC TABLE counted SUSPEND", DONE),
+            ("ALTER DYNAMIC TABLE counted SET TARGET_LAG = '1 hours' WAREHOUSE = other COMMENT = 'c'", DONE),
+            (
+                "SHOW DYNAMIC TABLES",
+                {
+                    "scheduling_state": ["SUSPENDED"],
+                    "target_lag": ["1 hour"],
+                    "warehouse": ["OTHER"],
+                    "comment": ["c"],
+                },
+            ),
+            ("ALTER DYNAMIC TABLE counted RESUME", DONE),
+            ("SHOW DYNAMIC TABLES", {"scheduling_state": ["ACTIVE"]}),
+            ("ALTER DYNAMIC TABLE counted SWAP WITH people", "does not support ALTER DYNAMIC TABLE ... SWAP"),
+            ("ALTER DYNAMIC TABLE IF EXISTS nope REFRESH", DONE),
+            ("ALTER DYNAMIC TABLE people REFRESH", GONE),
+        ],
+    ),
+    # https://docs.snowflake.com/en/sql-reference/sql/create-dynamic-table
+    "CREATE DYNAMIC TABLE": Case(
+        [TABLE, ROWS],
+        DYNAMIC,
+        created("Dynamic table", "COUNTED"),
+        [
+            ("SELECT * FROM counted", [(2,)]),
+            (DYNAMIC, "already exists"),
+            ("SHOW TABLES LIKE 'counted'", {"is_dynamic": ["Y"]}),
+            ("SHOW OBJECTS LIKE 'people'", {"is_dynamic": ["N"]}),
+        ],
+    ),
+    "DESC DYNAMIC TABLE": Case(
+        [TABLE, DYNAMIC], "DESC DYNAMIC TABLE counted", {"name": ["N"], "kind": ["COLUMN"]}
+    ),
+    "DESCRIBE DYNAMIC TABLE": Case(
+        [TABLE, DYNAMIC],
+        "DESCRIBE DYNAMIC TABLE counted",
+        {"name": ["N"], "kind": ["COLUMN"]},
+        [("DESCRIBE DYNAMIC TABLE people", GONE)],
+    ),
+    "DROP DYNAMIC TABLE": Case(
+        [TABLE, DYNAMIC],
+        "DROP DYNAMIC TABLE counted",
+        dropped("COUNTED"),
+        [("SHOW DYNAMIC TABLES", []), ("SELECT * FROM counted", GONE), ("DROP DYNAMIC TABLE people", GONE)],
+    ),
+    "SHOW DYNAMIC TABLES": Case(
+        [TABLE, DYNAMIC],
+        "SHOW DYNAMIC TABLES LIKE 'c%'",
+        {
+            "name": ["COUNTED"],
+            "target_lag": ["20 minutes"],
+            "refresh_mode": ["FULL"],
+            "warehouse": ["WH"],
+            "text": [ANY],
+            "scheduling_state": ["ACTIVE"],
+        },
     ),
     # https://docs.snowflake.com/en/sql-reference/sql/alter-streamlit
     "ALTER STREAMLIT": Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snowpipe_ml.local.catalog.dynamic_tables import DynamicTables
 from snowpipe_ml.local.catalog.file_formats import FileFormats
 from snowpipe_ml.local.catalog.functions import Functions, Procedures
 from snowpipe_ml.local.catalog.kind import Kind, Schema
@@ -29,6 +30,7 @@ KINDS: dict[str, Kind] = {
         Procedures(),
         Tags(),
         Streamlits(),
+        DynamicTables(),
     )
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import declare, stored_columns
+from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.load_history import forget_loads
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, set_property
@@ -42,6 +43,7 @@ def truncate(statement: Statement) -> Result:
         if lenient:
             return status("Statement executed successfully.")
         raise errors.missing_target(".".join(name))
+    refuse_dynamic(session, name)
 
     def run() -> None:
         with in_transaction(session), tracked(session, name):
@@ -73,6 +75,7 @@ def alter(statement: Statement) -> Result:
         return set_tags(session, "TABLE", name, reader)
     if reader.accept("UNSET", "TAG"):
         return unset_tags(session, "TABLE", name, reader)
+    refuse_dynamic(session, name)
     for words in (("MODIFY", "COLUMN"), ("ALTER", "COLUMN"), ("MODIFY",)):
         if (
             reader.looking_at(*words)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from snowpipe_ml.local.catalog.columns import stored_columns
+from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.load_history import (
     Loaded,
     keep_failures,
@@ -296,6 +297,7 @@ def _undone(session: Session) -> Iterator[None]:
 def _read(session: Session, reader: Reader) -> Copy:
     reader.expect("COPY", "INTO")
     target = session.resolve(reader.name(), "COPY")
+    refuse_dynamic(session, target)
     columns: list[str] = []
     if reader.accept("("):
         columns.append(reader.identifier())

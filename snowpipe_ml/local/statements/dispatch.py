@@ -24,6 +24,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     copy_into_location,
     copy_into_table,
     databases,
+    dynamic_tables,
     explain,
     file_formats,
     functions,

@@ -7,6 +7,7 @@ import uuid
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.changes import note_change, written_table
+from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.stream_changes import ANY, INSERTED, Affected, tracked
 from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.journal import is_volatile
@@ -55,6 +56,7 @@ def count_inserted(session: Session, sql_text: str, target: Name | None) -> int:
 
 def _changed(session: Session, sql_text: str, target: Name | None, rows: Affected = ANY) -> list[Row]:
     """Run a DML statement and record in the same transaction that the table has changed."""
+    refuse_dynamic(session, target)
 
     def run() -> list[Row]:
         with in_transaction(session), tracked(session, target, rows):
@@ -94,6 +96,7 @@ def insert(session: Session, tree: exp.Insert, params: Params) -> Result:
             return counts(inserted=count_inserted(session, to_sql(statement), written_table(statement)))
         target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         written = written_table(statement)
+        refuse_dynamic(session, written)
         delete = f"DELETE FROM {to_sql(target)}"
         # Compute the new rows first: the query may read the table that it overwrites.
         new = f"_new_{uuid.uuid4().hex}"

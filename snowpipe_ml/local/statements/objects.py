@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog import grants
+from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.kind import Listed
 from snowpipe_ml.local.catalog.kinds import KINDS
 from snowpipe_ml.local.core import errors
@@ -30,6 +31,8 @@ def drop(statement: Statement) -> Result:
     lenient = reader.accept("IF", "EXISTS")
     name = session.resolve(reader.name(), f"DROP {kind.word}")
     arguments = read_signature(reader) if kind.overloaded else ""
+    if kind.word == "TABLE":
+        refuse_dynamic(session, name)
     if kind.drop(session, name, arguments):
         grants.forget(session, kind.word, name, arguments)
         return dropped(name[2].rstrip(errors.TWIN))

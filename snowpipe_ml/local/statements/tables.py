@@ -14,6 +14,7 @@ from snowpipe_ml.local.catalog.columns import (
     declare,
     stored_columns,
 )
+from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.objects import case_twin, existing_kind
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, note_new, set_property
 from snowpipe_ml.local.catalog.streams import refuse_stream
@@ -132,6 +133,7 @@ def _create_table(statement: Statement, modifiers: Modifiers, name: Name, lenien
         _check_name(session, name, modifiers.temporary, there)
     if there and not modifiers.replace and not (modifiers.alter and there == "TABLE"):
         raise errors.exists(name[2])
+    refuse_dynamic(session, name)
     if there == "VIEW":
         raise errors.error(
             2203,

@@ -1,0 +1,104 @@
+"""Dynamic tables: refreshed by statements, and changed by nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+MADE = "CREATE DYNAMIC TABLE counts TARGET_LAG = '20 minutes' WAREHOUSE = wh REFRESH_MODE = {} AS {}"
+
+
+@pytest.fixture
+def counts(query: Query) -> Query:
+    query("CREATE TABLE t (a INT, b VARCHAR(5))")
+    query("INSERT INTO t VALUES (1, 'x')")
+    query(
+        MADE.format(
+            "AUTO INITIALIZE = ON_CREATE CLUSTER BY (a) COMMENT = 'c'",
+            "SELECT a, COUNT(*) AS n FROM t GROUP BY a",
+        )
+    )
+    return query
+
+
+def test_a_refresh_computes_the_dynamic_tables_that_it_reads_first(counts: Query) -> None:
+    counts(
+        "CREATE DYNAMIC TABLE total TARGET_LAG = DOWNSTREAM WAREHOUSE = wh AS SELECT SUM(n) AS n FROM counts"
+    )
+    counts("INSERT INTO t VALUES (2, 'y'), (2, 'z')")
+    assert counts("SELECT n FROM total") == [(1,)]
+    counts("CREATE SCHEMA other")  # the names of the query are those of the schema in which it was created
+    counts("ALTER DYNAMIC TABLE public.total REFRESH")
+    assert counts("SELECT CURRENT_SCHEMA(), n FROM public.total") == [("OTHER", 3)]
+    assert counts("SELECT * FROM public.counts ORDER BY a") == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO counts VALUES (1, 2)",
+        "INSERT OVERWRITE INTO counts SELECT 1, 2",
+        "UPDATE counts SET n = 1",
+        "DELETE FROM counts",
+        "MERGE INTO counts USING t ON counts.a = t.a WHEN MATCHED THEN DELETE",
+        "TRUNCATE TABLE counts",
+        "ALTER TABLE counts ADD COLUMN x INT",
+        "DROP TABLE counts",
+        "CREATE OR REPLACE TABLE counts (a INT)",
+    ],
+)
+def test_only_a_refresh_changes_it(counts: Query, statement: str) -> None:
+    with pytest.raises(SnowparkSQLException, match=r"dynamic table 'LOCAL\.PUBLIC\.COUNTS'"):
+        counts(statement)
+    assert counts("SELECT * FROM counts") == [(1, 1)]
+    assert len(counts("SHOW DYNAMIC TABLES")) == 1
+
+
+def test_a_failed_refresh_leaves_its_rows(counts: Query) -> None:
+    counts("ALTER TABLE t DROP COLUMN a")
+    with pytest.raises(SnowparkSQLException, match="invalid identifier"):
+        counts("ALTER DYNAMIC TABLE counts REFRESH")
+    assert counts("SELECT * FROM counts") == [(1, 1)]
+    with pytest.raises(SnowparkSQLException, match="invalid identifier"):
+        counts(
+            "CREATE OR REPLACE DYNAMIC TABLE counts TARGET_LAG = '1 day' WAREHOUSE = wh AS SELECT a FROM t"
+        )
+    assert counts("SELECT * FROM counts") == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (
+            "CREATE DYNAMIC TABLE x TARGET_LAG = '5 seconds' WAREHOUSE = wh AS SELECT 1 AS a",
+            "at least 60 seconds",
+        ),
+        (
+            "CREATE DYNAMIC TABLE x TARGET_LAG = 'often' WAREHOUSE = wh AS SELECT 1 AS a",
+            "invalid value 'often'",
+        ),
+        ("CREATE DYNAMIC TABLE x WAREHOUSE = wh AS SELECT 1 AS a", "TARGET_LAG"),
+        ("CREATE DYNAMIC TABLE x TARGET_LAG = '1 day' AS SELECT 1 AS a", "WAREHOUSE"),
+        (MADE.format("SOMETIMES", "SELECT 1 AS a").replace("counts", "x"), "REFRESH_MODE"),
+        (MADE.format("FULL INITIALIZE = ON_SCHEDULE", "SELECT 1 AS a").replace("counts", "x"), "ON_SCHEDULE"),
+        (
+            MADE.format("FULL", "SELECT 1 AS a").replace(
+                "DYNAMIC TABLE counts", "OR REPLACE DYNAMIC TABLE t"
+            ),
+            "is a TABLE",
+        ),
+        ("CREATE DYNAMIC TABLE x (a INT) TARGET_LAG = '1 day' WAREHOUSE = wh AS SELECT 1", "list of columns"),
+        (
+            "CREATE OR ALTER DYNAMIC TABLE x TARGET_LAG = '1 day' WAREHOUSE = wh AS SELECT 1 AS a",
+            "CREATE OR ALTER",
+        ),
+    ],
+)
+def test_what_is_not_possible_is_refused(counts: Query, statement: str, message: str) -> None:
+    with pytest.raises(SnowparkSQLException, match=message):
+        counts(statement)
