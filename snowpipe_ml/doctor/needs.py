@@ -224,7 +224,7 @@ def _created(found: _Collector, node: Node, step: Step[StepSettings]) -> None:
             continue
         privilege = _CREATE.get(resource.kind, "")
         if resource.kind is Kind.TABLE:
-            privilege = "CREATE VIEW" if resource.view else "CREATE TABLE"
+            privilege = f"CREATE {resource.word}"
         if privilege:
             found.create(privilege, resource.name, node.name)
     if isinstance(step, TrainAutoml):

@@ -43,6 +43,7 @@ class Resource:
         adds: the step only appends rows to it, so several steps may write it.
         files: the files on stages that it consists of: it exists if all of them do.
         alone: no other step may write it, although this one only changes rows; the spec may declare it.
+        dynamic: it is a dynamic table, for the statements that distinguish it.
     """
 
     kind: Kind
@@ -52,6 +53,12 @@ class Resource:
     adds: bool = field(default=False, compare=False)
     files: tuple[StagePath, ...] = field(default=(), compare=False)
     alone: bool = field(default=False, compare=False)
+    dynamic: bool = field(default=False, compare=False)
+
+    @property
+    def word(self) -> str:
+        """The kind of a table in statements."""
+        return "VIEW" if self.view else "DYNAMIC TABLE" if self.dynamic else "TABLE"
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"

@@ -11,10 +11,12 @@ import pytest
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
+from snowpipe_ml.errors import SpecError
 from tests.conftest import write_spec
 from tests.recording import Recorder
 
 SPEC = """\
+warehouses: {lag_wh: {}}
 tables: {events: {columns: {ID: number, SHOP: varchar, DAY: date, N: number}}}
 steps:
   clustered:
@@ -34,6 +36,10 @@ steps:
     {type: transform, writes: chosen, materialized: incremental, key: [DAY],
      query: "SELECT DAY, COUNT(*) AS EVENTS FROM {{ ref('events') }}
        {% if incremental %} WHERE DAY >= DATEADD(day, -3, {{ previous('DAY') }}) {% endif %} GROUP BY DAY"}
+  counted:
+    {type: transform, writes: counted, materialized: dynamic_table, target_lag: 20 minutes, warehouse: lag_wh,
+     refresh_mode: auto, initialize: on_create, transient: true, cluster_by: [DAY],
+     query: "SELECT DAY, COUNT(*) AS N FROM {{ ref('events') }} GROUP BY DAY"}
   history:
     {type: transform, writes: history, materialized: snapshot, key: [SHOP],
      query: "SELECT SHOP, SUM(N) AS N FROM {{ ref('events') }} GROUP BY SHOP"}
@@ -67,6 +73,53 @@ def test_the_statements_are_as_snowflake_documents_them(
             (6, True),
         ]
     golden("materializations.sql", "\n".join(texts) + "\n")
+
+
+def test_a_dynamic_table_is_created_refreshed_changed_and_replaced(tmp_path: Path) -> None:
+    step = "  kept: {type: transform, writes: kept, query: 'SELECT A FROM BASE%s', warehouse: lag_wh, %s}\n"
+    dynamic = "materialized: dynamic_table, target_lag: "
+    with snowpipe_ml.local_session(tmp_path / "warehouse", database="DEMO") as session:
+        session.sql("CREATE TABLE BASE AS SELECT 1 AS A").collect()
+        for query, settings, sent, message in (
+            ("", "materialized: view", "CREATE OR REPLACE VIEW KEPT", "view"),
+            ("", dynamic + "60 s", "", "target_lag must be a number and a unit"),
+            (
+                "",
+                dynamic + "90 minutes",
+                "CREATE OR REPLACE DYNAMIC TABLE KEPT TARGET_LAG = '90 minutes'",
+                "created",
+            ),
+            (
+                "",
+                dynamic + "1 hour",
+                "ALTER DYNAMIC TABLE KEPT SET TARGET_LAG = '1 hour' WAREHOUSE = LAG_WH",
+                "refreshed",
+            ),
+            (
+                " WHERE A > 0",
+                dynamic + "60 minutes",
+                "CREATE OR REPLACE DYNAMIC TABLE KEPT TARGET_LAG",
+                "replaced",
+            ),
+            (" WHERE A > 0", dynamic + "downstream", "TARGET_LAG = DOWNSTREAM", "refreshed"),
+            ("", "transient: true", "DROP DYNAMIC TABLE KEPT", ""),
+        ):
+            spec = "warehouses: {lag_wh: {}}\nsteps:\n" + step % (query, settings)
+            made = Pipeline.from_yaml(write_spec(tmp_path, spec))
+            if not sent:
+                with pytest.raises(SpecError, match=message):
+                    made.validate()
+                continue
+            session.sql("INSERT INTO BASE SELECT MAX(A) + 1 FROM BASE").collect()
+            recorder = Recorder(session)
+            result = made.run(session=session, allow_destructive=True)
+            assert result.ok, {name: step.message for name, step in result.steps.items() if step.error}
+            assert result.steps["kept"].message == message
+            assert any(sent in text for text in recorder.statements), recorder.statements
+            assert (
+                session.sql("SELECT COUNT(*) FROM KEPT").collect()
+                == session.sql("SELECT COUNT(*) FROM BASE").collect()
+            )
 
 
 def test_an_existing_table_gets_its_clustering_key_and_becomes_transient(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def set_tags(
         if resource.kind is Kind.TABLE and isinstance(resource.name, QualifiedName):
             if resource.name in tagged:
                 continue
-            kind = Sql("VIEW" if resource.view else "TABLE")
+            kind = Sql(resource.word)
             execute(
                 sql("ALTER {kind} {name} SET TAG {pairs}", kind=kind, name=resource.name, pairs=pairs),
             )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import DataType, Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.target_lag import without_dynamic
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row
@@ -90,7 +91,7 @@ def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql, layout: Layou
     An existing table with the same columns, wide enough for the new values, is overwritten in place,
     which keeps its streams too. Any other table is replaced, which keeps its grants, tags and comments.
     """
-    shown = ctx.shown(name)
+    shown = without_dynamic(ctx, name, ctx.shown(name))
     if (
         shown is not None
         and shown["kind"] != "VIEW"
@@ -330,7 +331,7 @@ def _accepts(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
 def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
     """Create a view of a query, or replace one that differs; an existing table of the same name is dropped."""
     ctx.before_publishing()
-    shown = ctx.shown(name)
+    shown = without_dynamic(ctx, name, ctx.shown(name))
     if shown is not None and shown["kind"] != "VIEW":
         ctx.execute(sql("DROP TABLE {name}", name=name))
         shown = None

@@ -25,14 +25,26 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.spec.templates import render_query
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.dynamic_table import (
+    DynamicTable,
+    Initialize,
+    RefreshMode,
+    publish_dynamic_table,
+)
 from snowpipe_ml.steps.data.incremental import Incremental, Lookback, Strategy, add_new_rows, fill_interval
 from snowpipe_ml.steps.data.new_rows import OnSchemaChange
 from snowpipe_ml.steps.data.publish import Layout, publish_table, publish_view
 from snowpipe_ml.steps.data.row_versions import Versions, record_versions
+from snowpipe_ml.steps.data.target_lag import TargetLag
 
 
 def _lookback(text: str) -> str:
     Lookback.parse(text)
+    return text
+
+
+def _target_lag(text: str) -> str:
+    TargetLag.parse(text)
     return text
 
 
@@ -45,8 +57,11 @@ _OF = {
     "check": ("snapshot",),
     "updated_at": ("snapshot",),
     "deleted": ("snapshot",),
-    "transient": ("table", "incremental"),
-    "cluster_by": ("table", "incremental"),
+    "transient": ("table", "incremental", "dynamic_table"),
+    "cluster_by": ("table", "incremental", "dynamic_table"),
+    "target_lag": ("dynamic_table",),
+    "refresh_mode": ("dynamic_table",),
+    "initialize": ("dynamic_table",),
 }
 
 
@@ -67,6 +82,10 @@ class Transform(Step["Transform.Settings"]):
     With ``materialized: snapshot``, the table keeps the history of the rows (a type 2 slowly changing dimension): each
     version is valid from ``VALID_FROM`` until before ``VALID_TO``, which is NULL for the current one. A row has a new
     version if one of its ``check`` columns differs, or its ``updated_at`` is later. ``--full-refresh`` keeps it too.
+
+    With ``materialized: dynamic_table``, Snowflake computes the rows again by itself, on ``warehouse`` and so that they lag
+    behind the tables that the query reads by no more than ``target_lag``. The step creates the table, replaces it if
+    the query differs, and else refreshes it. The embedded warehouse refreshes it at the run's turn only.
     """
 
     class Settings(StepSettings):
@@ -75,7 +94,7 @@ class Transform(Step["Transform.Settings"]):
         sql: str | None = Field(None, description="SQL file, relative to the spec")
         query: str | None = Field(None, description="Text of the query")
         writes: TableName
-        materialized: Choice["table", "view", "incremental", "snapshot"] = "table"
+        materialized: Choice["table", "view", "incremental", "snapshot", "dynamic_table"] = "table"
         strategy: Strategy | None = Field(
             None,
             description="How an incremental table gets new rows. append: insert them; merge: update the row with the "
@@ -114,6 +133,17 @@ class Transform(Step["Transform.Settings"]):
             (), description="Columns of the clustering key of the table"
         )
 
+        target_lag: Annotated[str, AfterValidator(_target_lag)] | None = Field(
+            None,
+            description="How far a dynamic table may lag behind what it reads, such as 20 minutes; or downstream",
+        )
+        refresh_mode: RefreshMode | None = Field(
+            None, description="How a dynamic table is refreshed; Snowflake chooses by default"
+        )
+        initialize: Initialize | None = Field(
+            None, description="When a dynamic table has its first rows; when it is created by default"
+        )
+
         @model_validator(mode="after")
         def _one_query(self) -> Transform.Settings:
             if (self.sql is None) == (self.query is None):
@@ -125,6 +155,8 @@ class Transform(Step["Transform.Settings"]):
             for setting in sorted(self.model_fields_set & _OF.keys()):
                 if self.materialized not in _OF[setting]:
                     raise ValueError(f"{setting} is for `materialized: {' or '.join(_OF[setting])}` only")
+            if self.materialized == "dynamic_table" and (self.target_lag is None or self.warehouse is None):
+                raise ValueError("a dynamic table needs target_lag, and the warehouse that refreshes it")
             if self.materialized == "snapshot" and not self.key:
                 raise ValueError("a snapshot needs the key of a row")
             if self.updated_at is not None and self.check:
@@ -168,6 +200,14 @@ class Transform(Step["Transform.Settings"]):
         return Versions(s.writes, s.key, s.check, s.updated_at, s.deleted == "close", s.on_schema_change)
 
     @property
+    def _dynamic(self) -> DynamicTable:
+        s = self.settings
+        assert s.target_lag is not None
+        assert s.warehouse is not None
+        lag = TargetLag.parse(s.target_lag)
+        return DynamicTable(s.writes, lag, s.warehouse, s.refresh_mode, s.initialize, self._layout)
+
+    @property
     def _layout(self) -> Layout:
         return Layout(self.settings.transient, self.settings.cluster_by)
 
@@ -202,8 +242,13 @@ class Transform(Step["Transform.Settings"]):
             yield table(name, at)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
+        s = self.settings
         yield Resource(
-            Kind.TABLE, self.settings.writes, ("writes",), view=self.settings.materialized == "view"
+            Kind.TABLE,
+            s.writes,
+            ("writes",),
+            view=s.materialized == "view",
+            dynamic=s.materialized == "dynamic_table",
         )
 
     def fills_intervals(self, ctx: PlanContext) -> bool:
@@ -216,6 +261,9 @@ class Transform(Step["Transform.Settings"]):
                 f"record the new versions of rows in {s.writes}",
                 (self._versions.stage(self._render(ctx)[0]),),
             )
+        if s.materialized == "dynamic_table":
+            statement = self._dynamic.creation(self._render(ctx)[0])
+            return StepPlan(f"create the dynamic table {s.writes}, or refresh it", (statement,))
         view = s.materialized == "view"
         statement = sql(
             "CREATE OR REPLACE {kind} {clauses} AS {query}",
@@ -237,6 +285,8 @@ class Transform(Step["Transform.Settings"]):
             return StepResult(message="view")
         if s.materialized == "snapshot":
             return record_versions(ctx, self._versions, self._render(ctx)[0])
+        if s.materialized == "dynamic_table":
+            return publish_dynamic_table(ctx, self._dynamic, self._render(ctx)[0])
         if ctx.interval is not None:
             return fill_interval(ctx, self._table, self._render(ctx)[0], ctx.interval, self._layout)
         if s.materialized == "incremental" and not ctx.full_refresh and ctx.kind_of(s.writes) == "TABLE":
