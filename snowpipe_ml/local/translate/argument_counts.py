@@ -49,10 +49,10 @@ def check_argument_counts(tree: exp.Expr) -> None:
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
             )
-        counted = isinstance(call, exp.Anonymous) and not is_relation(call)
-        counts = snowflake_functions().get(name) if counted else None
-        if counts is not None and not any(part.is_star for part in call.expressions):
-            check_count(call, *counts)
+        counted = isinstance(call, exp.Anonymous) and name != "POSITION" and not is_relation(call)
+        least = snowflake_functions().get(name) if counted else None
+        if least is not None and not any(part.is_star for part in call.expressions):
+            check_count(call, least, None)  # the functions themselves know of parameters that were added
         if not isinstance(call, exp.Anonymous) and (call.error_messages() or _lacks_choice(call, name)):
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"

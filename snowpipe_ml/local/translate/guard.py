@@ -52,17 +52,15 @@ _RESERVED_WORDS = frozenset(
 
 
 @cache
-def snowflake_functions() -> dict[str, tuple[int, int | None] | None]:
-    """Return Snowflake's functions, except SYSTEM$ functions, with the least and largest number of arguments.
-
-    The largest one is None for any number; None stands for numbers that are not known.
+def snowflake_functions() -> dict[str, int | None]:
+    """Return Snowflake's functions, except SYSTEM$ functions, with the least number of arguments if it is known.
 
     https://docs.snowflake.com/en/sql-reference/functions-all
     """
-    found: dict[str, tuple[int, int | None] | None] = {}
+    found: dict[str, int | None] = {}
     for line in (files(__package__) / "snowflake_functions.txt").read_text(encoding="ascii").splitlines():
-        name, *counts = line.split()
-        found[name] = (int(counts[0]), None if counts[1] == "any" else int(counts[1])) if counts else None
+        name, *least = line.split()
+        found[name] = int(least[0]) if least else None
     return found
 
 
