@@ -45,6 +45,26 @@ def test_python(code: str, tmp_path: Path) -> None:
     assert "1344" in done.stdout
 
 
+@pytest.mark.slow
+def test_the_command_line(tmp_path: Path) -> None:
+    """The statements of the target ``prod`` are printed; the other two commands on it need an account."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    assert [line[1] for line in lines] == ["run", "export", "export", "export"]
+    folder = folder_of_example(tmp_path)
+    env = {**environment(folder / "spec"), "ORDERS_FAILURES": str(folder)}
+    for name in ("orders", "returns"):
+        (folder / name).touch()
+    told = []
+    for _, *arguments in lines[:2]:
+        done = forked.command(*arguments, cwd=folder, env=env, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told.append(done.stdout)
+    assert "success in" in told[0]
+    assert "CREATE OR ALTER TASK ORDERS.ML.ORDERS__SOLD" in told[1]
+    assert [line[-1] for line in lines[2:]] == ["--deploy", "--drop"]
+
+
 @pytest.mark.integrations
 def test_the_task_graph(tmp_path: Path) -> None:
     (text,) = re.findall(r"```sh tasks\n(.*?)```", PAGE, re.S)
