@@ -433,6 +433,11 @@ def test_functions_as_snowparks_own_tests_expect_them(query: Any, expression: st
         ("COALESCE(1)", "not enough arguments for function"),
         ("NTILE(0) OVER (ORDER BY 1)", "NTILE argument must be at least 1"),
         ("GROUPING(1)", "GROUPING function without a GROUP BY"),
+        ("1 FROM (SELECT 1 AS a) WHERE GROUPING(a) = 0", "GROUPING function without a GROUP BY"),
+        (
+            "a FROM (SELECT 1 AS a) WHERE GROUPING(a) = 0 GROUP BY a",
+            "Invalid aggregate function in where clause",
+        ),
         ("SNOWFLAKE.CORTEX.SUMMARIZE('x')", "does not support the function SNOWFLAKE.CORTEX.SUMMARIZE"),
     ],
 )

@@ -221,6 +221,9 @@ def _check_aggregate(node: exp.Expr) -> None:
     parent = node.parent
     while parent is not None and not isinstance(parent, exp.Query):
         if isinstance(parent, exp.Where):
+            query = parent.parent
+            if named(node).startswith("GROUPING") and query is not None and not query.args.get("group"):
+                raise errors.compilation("GROUPING function without a GROUP BY clause")
             raise errors.error(
                 2035,
                 "42601",
