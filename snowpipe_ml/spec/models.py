@@ -94,15 +94,18 @@ class Warehouse(Managed):
         }
         if self.type == "adaptive" and fixed:
             raise ValueError(f"Snowflake decides {', '.join(sorted(fixed))} of a warehouse of type adaptive")
-        if (self.min_cluster_count or 1) > (self.max_cluster_count or self.min_cluster_count or 1):
+        if (self.min_cluster_count or 1) > (self.max_cluster_count or 1):
             raise ValueError(
-                f"min_cluster_count {self.min_cluster_count} is above max_cluster_count {self.max_cluster_count}"
+                f"min_cluster_count {self.min_cluster_count} is above max_cluster_count {self.max_cluster_count or 1}"
             )
         order = get_args(Size)
         constraint = self.resource_constraint or ("MEMORY_16X" if self.type == "snowpark-optimized" else "")
         smallest = {"MEMORY_16X": "medium", "MEMORY_64X": "large"}.get(constraint.removesuffix("_x86"))
         if smallest and order.index(self.size) < order.index(smallest):
             raise ValueError(f"a warehouse with {constraint} must be at least {smallest}, not {self.size}")
+        limited = "generation 2" if self.generation == 2 else constraint
+        if limited not in ("", "MEMORY_16X") and order.index(self.size) > order.index("x4large"):
+            raise ValueError(f"a warehouse with {limited} must be at most x4large, not {self.size}")
         return self
 
 

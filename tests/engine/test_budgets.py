@@ -21,7 +21,7 @@ from tests.gate import LONG
 
 SPEC = """\
 vars: {wait: 0}
-warehouses: {small_wh: {}, large_wh: {size: x6large}, own_wh: {type: adaptive}}
+warehouses: {small_wh: {}, large_wh: {size: x6large, generation: 1}, own_wh: {type: adaptive}}
 steps:
   first: {type: transform, query: SELECT 1 AS X, writes: one}
   slow:

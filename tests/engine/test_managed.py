@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from snowflake.snowpark.exceptions import SnowparkSQLException
 
 import snowpipe_ml
 from snowpipe_ml import Pipeline
@@ -51,7 +52,11 @@ def test_only_the_settings_that_differ_are_changed(tmp_path: Path) -> None:
 
 
 def test_a_new_warehouse_has_all_settings(tmp_path: Path) -> None:
-    _run(tmp_path, "warehouses: {w: {size: 'xxlarge', generation: 2, min_cluster_count: 2}}\n" + STEP)
+    _run(
+        tmp_path,
+        "warehouses: {w: {size: 'xxlarge', generation: 2, min_cluster_count: 2, max_cluster_count: 2}}\n"
+        + STEP,
+    )
     (row,) = _shown(tmp_path, "SHOW WAREHOUSES LIKE 'W'")
     assert (row["size"], row["auto_suspend"], row["state"], row["generation"], row["min_cluster_count"]) == (
         "2X-Large",
@@ -72,6 +77,12 @@ def test_a_new_warehouse_has_all_settings(tmp_path: Path) -> None:
         ),
         ("type: adaptive, size: large", "Snowflake decides size"),
         ("min_cluster_count: 3, max_cluster_count: 2", "min_cluster_count 3 is above max_cluster_count 2"),
+        ("min_cluster_count: 2", "min_cluster_count 2 is above max_cluster_count 1"),
+        ("generation: 2, size: x5large", "with generation 2 must be at most x4large"),
+        (
+            "type: snowpark-optimized, size: x6large, resource_constraint: MEMORY_16X_x86",
+            "with MEMORY_16X_x86 must be at most x4large",
+        ),
         ("resource_constraint: STANDARD_GEN_2", "resource_constraint"),
         ("type: snowpark-optimized, size: small", "must be at least medium"),
     ],
@@ -80,6 +91,11 @@ def test_settings_that_do_not_go_together(tmp_path: Path, settings: str, message
     path = write_spec(tmp_path, f"warehouses: {{w: {{{settings}}}}}\n" + STEP)
     with pytest.raises(SpecError, match=message):
         Pipeline.from_yaml(path).validate()
+
+
+def test_the_generation_of_a_warehouse_is_in_quotes(tmp_path: Path) -> None:
+    with pytest.raises(SnowparkSQLException, match="GENERATION"):
+        _shown(tmp_path, "CREATE WAREHOUSE W WITH GENERATION = 2")
 
 
 OBJECTS = {

@@ -30,7 +30,7 @@ RECORDS = "run metadata"
 """The step in the query tags of statements on the state store; the name of a step has no space."""
 
 _PAUSE = 0.5  # seconds between two looks at the statements that run
-_RUNS = "EXECUTION_STATUS IN ('RESUMING_WAREHOUSE', 'RUNNING', 'QUEUED', 'BLOCKED')"
+_RUNS = "UPPER(EXECUTION_STATUS) IN ('RESUMING_WAREHOUSE', 'RUNNING', 'QUEUED', 'BLOCKED')"
 # The function returns running statements first, and at most this many.
 _STATEMENTS = 10_000
 

@@ -69,7 +69,8 @@ def credits_per_hour(size: str, kind: str, generation: str, constraint: str) -> 
 
 
 def _of_settings(settings: Warehouse) -> float | None:
-    generation = "" if settings.generation is None else str(settings.generation)
+    # Without a generation, an account chooses it: 2 where it can, and so does a budget.
+    generation = "2" if settings.generation is None else str(settings.generation)
     return credits_per_hour(settings.size, settings.type, generation, settings.resource_constraint or "")
 
 

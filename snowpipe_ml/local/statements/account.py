@@ -9,7 +9,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, dumps
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.values import Options, number_option
+from snowpipe_ml.local.core.values import Options, number_option, text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import Modifiers, already_dropped, dropped, if_not_exists
@@ -107,12 +107,13 @@ def _check_options(options: Options) -> None:
     """Refuse options that warehouses do not have.
 
     Raises:
-        ProgrammingError: an option or the size is not known.
+        ProgrammingError: an option or the size is not known, or the generation is not in quotes.
     """
     for key in options:
         if key not in _OPTIONS:
             raise errors.invalid_property(key, "WAREHOUSE")
     _size(options)
+    text_option(options, "GENERATION")
 
 
 def warehouse_options(session: Session, name: str) -> Options:

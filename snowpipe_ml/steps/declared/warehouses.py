@@ -115,7 +115,9 @@ class WarehouseStep(DeclaredStep):
 
 
 def _written(name: str, value: object) -> object:
-    """Return a setting as the value of its option."""
+    """Return a setting as the value of its option; the generation must be in quotes."""
+    if name == "generation":
+        return str(value)
     if name == "resource_constraint" or name == "comment" or not isinstance(value, str):
         return value
     return value.upper()
