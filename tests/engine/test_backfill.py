@@ -80,6 +80,7 @@ def events(tmp_path: Path) -> Iterator[Events]:
     made.session.close()
 
 
+@pytest.mark.slow
 def test_twelve_months_in_any_order_end_in_the_tables_of_a_full_refresh(events: Events) -> None:
     chance = random.Random(21)
     events.insert(200)

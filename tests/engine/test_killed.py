@@ -136,6 +136,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 def test_rows_that_a_killed_run_was_appending_are_appended_once(tmp_path: Path) -> None:
     """On an account where the role has only the documented privileges."""
     with account(tmp_path, strict=True) as served:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from snowpipe_ml import Pipeline
 from snowpipe_ml.doctor.script import privileges
 from tests.accounts import TARGET, account
@@ -51,6 +53,7 @@ def test_a_connection_without_a_warehouse_is_told_to_name_one(tmp_path: Path) ->
         assert "set `warehouse` under targets.prod" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_role_needs_the_privileges_that_the_doctor_lists(tmp_path: Path) -> None:
     with account(tmp_path, strict=True) as served:
         spec = tmp_path / "spec.yaml"
