@@ -48,15 +48,24 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def changed(folder: Path, old: str, new: str) -> Pipeline:
-    assert old in SPEC
-    return Pipeline.from_yaml(write_spec(folder, SPEC.replace(old, new)))
+def changed(folder: Path, changes: dict[str, str]) -> Pipeline:
+    text = SPEC
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return Pipeline.from_yaml(write_spec(folder, text))
 
 
 def test_masking_policies_are_kept(tmp_path: Path, sent: list[str]) -> None:
     assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run().ok
     assert sent == []  # nothing has one before it exists
-    pipeline = changed(tmp_path, "1.5::NUMBER(9, 2) AS PAY, 3 AS N", "1.5::NUMBER(12, 2) AS PAY, 4 AS M")
+    pipeline = changed(
+        tmp_path,
+        {
+            "1.5::NUMBER(9, 2) AS PAY, 3 AS N": "1.5::NUMBER(12, 2) AS PAY, 4 AS M",
+            "ref('people') }}": "ref('people') }} WHERE PAY > 1",  # an unchanged view is not replaced
+        },
+    )
     ask(pipeline, "COMMENT ON COLUMN SEEN.NAME IS 'whose'")
     assert pipeline.run().ok
     assert [text.partition(" AS SELECT")[0] for text in sent] == [
@@ -71,12 +80,12 @@ def test_masking_policies_are_kept(tmp_path: Path, sent: list[str]) -> None:
 
 def test_a_masked_column_does_not_change_its_type(tmp_path: Path, sent: list[str]) -> None:
     assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run().ok
-    result = changed(tmp_path, "1.5::NUMBER(9, 2) AS PAY", "'low' AS PAY").run()
+    result = changed(tmp_path, {"1.5::NUMBER(9, 2) AS PAY": "'low' AS PAY"}).run()
     assert result.steps["people"].message == (
         "the column PAY of PEOPLE would change its type, and the masking policy SAFE.RULES.HIDE_NUMBER is for "
         "NUMBER(9,2): cast it to that type, or run ALTER TABLE PEOPLE MODIFY COLUMN PAY UNSET MASKING POLICY, and set "
         "another one after the run"
     )
     # Without the column, there is nothing to mask.
-    assert changed(tmp_path, ", 1.5::NUMBER(9, 2) AS PAY, 3 AS N", "").run().steps["people"].error is None
+    assert changed(tmp_path, {", 1.5::NUMBER(9, 2) AS PAY, 3 AS N": ""}).run().steps["people"].error is None
     assert "PAY" not in sent[0]
