@@ -118,7 +118,7 @@ def test_a_run_that_was_left_unfinished_does_not_stop_the_next(tmp_path: Path) -
     spec = small_spec(tmp_path / "small")
     (result,) = dagster(spec, "left")
     assert result["ok"]
-    assert states(spec) == [("failed", 1), ("success", 2)]
+    assert states(spec) == [("canceled", 1), ("success", 2)]
 
 
 CHAIN = """\
