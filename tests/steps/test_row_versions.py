@@ -96,12 +96,15 @@ def test_only_the_checked_columns_count(record: Callable[..., str], query: Any) 
     assert query("SELECT NOTE FROM SHOPS") == [("a",)]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_each_past_state_can_be_read(record: Callable[..., str], query: Any, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "days"),
+    [(0, 6), (1, 6), *(pytest.param(seed, 30, marks=pytest.mark.stress) for seed in range(2, 7))],
+)
+def test_each_past_state_can_be_read(record: Callable[..., str], query: Any, seed: int, days: int) -> None:
     chance = random.Random(seed)
     table = Versions(NAME, (ID,), close_deleted=True)
     states = []
-    for day in range(6):
+    for day in range(days):
         state = {key: chance.choice([1, 2, None]) for key in range(5) if chance.random() < 0.7} or {9: 1}
         record(table, rows(*state.items()), day)
         states.append(state)
