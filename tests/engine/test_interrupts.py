@@ -81,6 +81,8 @@ import signal, sys, threading, time
 from snowpipe_ml import Pipeline
 if sys.argv[2] == "handled":
     signal.signal(signal.SIGTERM, lambda number, frame: print("handled", flush=True))
+else:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # coverage.py has set a handler
 results, ended = [], threading.Event()
 def run():
     results.append(Pipeline.from_yaml(sys.argv[1]).run())
