@@ -63,7 +63,7 @@ class Need:
 
     @property
     def only_for_tasks(self) -> bool:
-        """Whether runs inside Snowflake, of ``export tasks``, are the only ones that need it."""
+        """Whether it is needed only for the task graph of ``export tasks``."""
         return self.why == (TASKS,)
 
     @property

@@ -370,7 +370,7 @@ class Pipeline(Inspected):
 
         Raises:
             SpecError: the spec is invalid.
-            UsageError: there is no run with this id.
+            UsageError: the run id is unknown.
             TargetError: the target cannot be reached.
             LockedError: a statement of the run was canceled, and does not end.
         """

@@ -182,7 +182,7 @@ class StepSettings(BaseModel):
     budget: float | None = Field(
         None,
         gt=0,
-        exclude=True,  # no part of fingerprints
+        exclude=True,  # fingerprints do not contain it
         description="Credits that the step may use, by the size of its warehouse: it is canceled before it passes them",
     )
     trigger: StreamTrigger | None = Field(
@@ -285,7 +285,7 @@ class Step(ABC, Generic[S_co]):
         return None
 
     def fills_intervals(self, ctx: PlanContext) -> bool:
-        """Whether :meth:`run` can compute the interval ``ctx.interval`` of its outputs, for ``run --backfill``.
+        """Return whether :meth:`run` can compute the rows of ``ctx.interval`` alone, for ``run --backfill``.
 
         The rows of the interval must be replaced whole, so that computing it again leaves the same rows.
         """

@@ -222,7 +222,7 @@ class Source(Model):
     )
     trigger: Trigger = Field(
         "change",
-        exclude=True,  # no part of fingerprints
+        exclude=True,  # fingerprints do not contain it
         description="Which changes start the steps that read the source. change: each; daily, weekly, monthly: "
         "those in a later day, week or month (UTC) than the last success of the step; never: none. A step that runs "
         "for another reason reads the newest rows",

@@ -71,7 +71,7 @@ def site(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
 def visit(browser: Any, url: str, title: str, width: int = 1280) -> Any:
     """Open a page, and wait until the application has run."""
     page = browser.new_page(viewport={"width": width, "height": 900})
-    page.set_default_timeout(600_000)  # a busy machine is no failure
+    page.set_default_timeout(600_000)  # milliseconds; the machine may be busy
     page.elsewhere = []
     page.on("request", lambda request: page.elsewhere.append(request.url))
     page.goto(url)
@@ -124,7 +124,9 @@ def test_a_cell_leads_to_the_forecast_and_the_reasons_of_the_tables(
 
     def shown_part() -> float:
         label = bar.get_attribute("aria-label")
-        return float(re.search(r"contribution to SOLD per day: ([^;]+)", label)[1].replace("−", "-"))  # type: ignore[index]
+        found = re.search(r"contribution to SOLD per day: ([^;]+)", label)
+        assert found is not None, label
+        return float(found[1].replace("−", "-"))
 
     # The browser draws the chart of the chosen cell after the texts.
     eventually(lambda: shown_part() == pytest.approx(row["LAG_7_EXPLANATION"], rel=1e-3))

@@ -78,7 +78,7 @@ def test_a_step_is_canceled_before_it_passes_its_budget(folder: Path) -> None:
     }
     assert ask(Pipeline.from_yaml(write_spec(folder, text)), "SHOW TABLES LIKE 'SLOW'") == []
 
-    # Without the budget, the run is resumed; the budget is no part of fingerprints.
+    # Without the budget, the run is resumed; fingerprints do not contain a budget.
     resumed = Pipeline.from_yaml(write_spec(folder, SPEC), {"wait": 0}).run(resume=True)
     assert {
         name: step.status.value for name, step in resumed.steps.items() if name in ("first", "slow", "last")

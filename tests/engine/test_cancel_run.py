@@ -14,6 +14,7 @@ from snowpipe_ml.cli.main import main
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.engine.export.deployment import deploy
 from snowpipe_ml.engine.export.graph import draw
+from snowpipe_ml.engine.run import whole
 from snowpipe_ml.errors import LockedError
 from tests import forked
 from tests.conftest import ask, write_spec
@@ -96,6 +97,25 @@ def test_a_run_of_another_process(tmp_path: Path) -> None:
         "late": "success",
     }
     assert ask(pipeline, RUNS) == [("success",)]
+    holder.close()
+
+
+def test_a_run_that_has_lost_its_lock_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidied: list[Status] = []
+    monkeypatch.setattr(whole, "tidy", lambda at, result: tidied.append(result.status))
+    pipeline = Pipeline.from_yaml(write_spec(tmp_path, SPEC))
+    holder = pipeline.session()
+    running = threading.Thread(target=pipeline.run)
+    running.start()
+    until_it_waits(pipeline)
+    pipeline.cancel_run()
+    running.join(120)
+    assert not running.is_alive()
+    assert tidied == []
+    assert Pipeline.from_yaml(write_spec(tmp_path, QUICK)).run().ok
+    assert tidied == [Status.SUCCESS]
     holder.close()
 
 

@@ -114,7 +114,7 @@ def test_nothing_is_removed_by_default(folder: Path) -> None:
     assert len(snapshots(pipeline)) == 4
     with pipeline.history() as history:
         assert len(history.runs()) == 4
-    # The settings are no part of fingerprints.
+    # Fingerprints do not contain these settings.
     assert {step.status.value for step in run(folder, 3).run().steps.values()} == {"reused"}
 
 

@@ -1,4 +1,4 @@
-"""A pipeline drawn by a translator of one's own, and run with Sessions of the caller's; prints what Dagster knows."""
+"""Draw a pipeline with a custom translator, run it with Sessions of the caller, and print what Dagster knows."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class RunLock:
 
     @property
     def lost(self) -> bool:
-        """Whether the run no longer holds the lock with its token."""
+        """Whether the run has lost the lock."""
         return self.current() != self.token
 
     def join(self, token: int) -> None:

@@ -42,10 +42,9 @@ def past_run_of(rows: Sequence[Row]) -> PastRun:
     for row in rows:
         if row["EVENT"] in ("run_started", "run_resumed"):
             status = None
-        elif (
-            row["EVENT"] == "run_finished" and status is None
-        ):  # the process of a canceled run records its end too
-            status = Status(row["STATUS"])
+        elif row["EVENT"] == "run_finished":
+            # The first one: the process of a canceled run records its end too.
+            status = status or Status(row["STATUS"])
     last = [row for row in rows if row["EVENT"] in ("run_started", "run_resumed")][-1]
     begun = json.loads(last["DETAILS"])
     return PastRun(

@@ -34,6 +34,7 @@ _SIZES = (
     "5XLARGE",
     "6XLARGE",
 )
+# Snowflake writes these sizes in both ways.
 _OTHER_NAMES = {
     "XXLARGE": "2XLARGE",
     "XXXLARGE": "3XLARGE",

@@ -93,6 +93,9 @@ class Runner:
         listings: what SHOW has listed during the run.
         fillings: the intervals that a backfill computes, by step.
         budgets: the credits that the run and its steps may use.
+
+    Attributes:
+        lost: whether the run has lost its lock.
     """
 
     pipeline: str
@@ -123,7 +126,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._interrupted = False
-        self._lost = False  # whether the lock was lost
+        self.lost = False
         self._asked = threading.Event()  # set by Ctrl-C or SIGTERM
         self._began = time.monotonic()
         self._flush_at: float | None = None
@@ -155,7 +158,7 @@ class Runner:
         finished = RunFinished(self.run.id, status, time.monotonic() - begin)
         if self.state is not None:
             self._use_awake()
-            if self._lost and self.lock is not None and self.lock.holder() is None:
+            if self.lost and self.lock is not None and self.lock.holder() is None:
                 self.state.flush()  # who has canceled the run records its end
             else:
                 self.state.finished(self._started, finished)
@@ -216,7 +219,7 @@ class Runner:
         try:
             while waiting or running:
                 if self._asked.is_set():
-                    if not self._interrupted and not self._lost:
+                    if not self._interrupted and not self.lost:
                         self._interrupt(waiting, outcomes)
                     self._cancel()  # in every iteration: a step may have started another statement meanwhile
                 if self.sessions.shared:
@@ -275,7 +278,7 @@ class Runner:
         Returns:
             Whether the run holds the lock, as far as it was asked.
         """
-        if self.lock is None or self._lost or not self.lock.due:
+        if self.lock is None or self.lost or not self.lock.due:
             return True
         places = {self.graph.nodes[name].step.runs_in(self.plan) for name in running}
         self.lock.lasts = LASTS_IN_CLIENT if places == {RunsIn.CLIENT} else self._lease
@@ -361,7 +364,7 @@ class Runner:
 
     def _lose(self, waiting: dict[str, set[str]], outcomes: dict[str, StepOutcome]) -> None:
         """Stop a run that no longer holds its lock."""
-        self._lost = True
+        self.lost = True
         log.warning("the run no longer holds its lock: no further steps are started")
         self._skip_rest(waiting, outcomes, "the run was canceled, or another run has taken its lock over")
         self._asked.set()

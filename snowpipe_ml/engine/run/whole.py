@@ -101,7 +101,8 @@ def run_whole(
             if len(decided.graph.nodes) < len(at.graph.nodes):
                 details |= {"whole": False, "steps": list(decided.graph.nodes)}
             result = runner.execute(details)
-            tidy(at, result)
+            if not runner.lost:  # another run may use what would be removed
+                tidy(at, result)
         run_hooks(at.spec, result, at.connection)
         if ended is not None:
             ended(History(at.state, *at.key), result)
@@ -161,10 +162,8 @@ def _backfill(past: PastRun | None, what: What) -> Backfill | None:
         return what.backfill
     kept = Backfill.recorded(past.details)
     if what.backfill not in (None, kept):
-        raise UsageError(
-            f"the run {past.run.id} {'is no backfill' if kept is None else f'is a backfill of {kept}'}: it cannot be resumed "
-            f"for {what.backfill}"
-        )
+        actual = "is not a backfill" if kept is None else f"is a backfill of {kept}"
+        raise UsageError(f"the run {past.run.id} {actual}: it cannot be resumed for {what.backfill}")
     return kept
 
 

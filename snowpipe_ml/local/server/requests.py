@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import zlib
 from collections.abc import Mapping
@@ -84,8 +85,7 @@ def check_host(host: str | None) -> None:
     Raises:
         BadRequest: the header Host names another one.
     """
-    name = (host or "").rpartition(":")[0] if (host or "")[-1:].isdigit() and ":" in (host or "") else host
-    if name not in _HOSTS:
+    if re.sub(r":\d+\Z", "", host or "") not in _HOSTS:
         raise BadRequest(
             HTTPStatus.MISDIRECTED_REQUEST,
             f"the embedded warehouse is served as 127.0.0.1 or localhost, not as {host!r}",
@@ -136,7 +136,7 @@ def login_request(body: dict[str, object]) -> LoginRequest:
     """Check the form of a login.
 
     Raises:
-        BadRequest: a field has another type.
+        BadRequest: a field has the wrong type.
     """
     data = _object(body, "data")
     for name in _CREDENTIALS:
@@ -150,7 +150,7 @@ def query_request(body: dict[str, object]) -> QueryRequest:
     """Check the form of a request to run a statement.
 
     Raises:
-        BadRequest: a field has another type, or there is no statement.
+        BadRequest: ``sqlText`` is missing, or a field has the wrong type.
     """
     if not isinstance(body.get("sqlText"), str):
         raise BadRequest(HTTPStatus.BAD_REQUEST, "sqlText is not a text")

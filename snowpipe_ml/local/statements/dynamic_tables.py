@@ -181,7 +181,7 @@ def _lag(text: str) -> str:
     """Return a target lag as SHOW has it.
 
     Raises:
-        ProgrammingError: it is no lag, or shorter than a minute.
+        ProgrammingError: the text is not a lag of at least a minute.
     """
     if text.upper() == "DOWNSTREAM":
         return "DOWNSTREAM"

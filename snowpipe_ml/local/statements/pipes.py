@@ -66,7 +66,7 @@ def _with_results(text: str, ids: list[str]) -> str:
     """Replace ``FROM $2`` by the result of the statement that is so many places before this one.
 
     Raises:
-        ProgrammingError: there is no such statement.
+        ProgrammingError: the number is not that of an earlier statement.
     """
     tokens = Reader(text).tokens
     pieces, position = [], 0

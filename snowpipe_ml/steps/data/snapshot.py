@@ -34,7 +34,7 @@ class Snapshot(Step["Snapshot.Settings"]):
         keep: int | None = Field(
             None,
             ge=1,
-            exclude=True,  # no part of fingerprints
+            exclude=True,  # fingerprints do not contain it
             description="How many snapshots are kept if `into` names another table in each run, as {{ run.model_id }} does: "
             "older ones that this step has made are dropped; all are kept by default",
         )
