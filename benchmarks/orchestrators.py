@@ -87,6 +87,22 @@ RUN = {
         "found = pipeline_assets(sys.argv[1], op_per_step=True)\n"
         "assert definitions(found).resolve_implicit_global_asset_job_def().execute_in_process().success",
     ),
+    "airflow, tasks in one process": (
+        "airflow",
+        "import subprocess\n"
+        "from pathlib import Path\n"
+        "Path('dags').mkdir(exist_ok=True)\n"
+        "Path('dags/measured.py').write_text(f'''\n"
+        "from datetime import UTC, datetime\n"
+        "from snowpipe_ml.integrations.airflow import PipelineDag\n"
+        "day = datetime(2022, 1, 1, tzinfo=UTC)\n"
+        "dag = PipelineDag({sys.argv[1]!r}, schedule=None, start_date=day)\n"
+        "if __name__ == '__main__':\n"
+        "    assert str(dag.test(logical_date=day).state) == 'success'\n"
+        "''')\n"
+        "for command in (['-m', 'airflow', 'db', 'migrate'], ['dags/measured.py']):\n"
+        "    subprocess.run([sys.executable, *command], check=True)",
+    ),
     "prefect": (
         "prefect",
         "from prefect.testing.utilities import prefect_test_harness\n"
@@ -144,6 +160,7 @@ def cpu(tool: str | None, code: str, folder: Path, *arguments: Path) -> tuple[fl
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "",
             "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "PREFECT_HOME": str(folder),
             "PREFECT_LOGGING_LEVEL": "ERROR",
             "DO_NOT_TRACK": "1",
