@@ -13,14 +13,16 @@ from dagster._core.loader import LoadingContextForTest
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.integrations.dagster import definitions, pipeline_assets
+from tests.integrations.pictures import pictures_in
 
 spec, mode, *dates = sys.argv[1:]
 retries = dg.RetryPolicy(max_retries=2, delay=0.1)
 partitions = dg.StaticPartitionsDefinition(dates)
 
 
-def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+def shown(result: dg.ExecuteInProcessResult, statements: dict[str, str]) -> dict[str, Any]:
     return {
+        "sql": statements,
         "ok": result.success,
         "assets": {
             event.asset_key.path[-1]: {
@@ -30,6 +32,13 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
                 "status": event.materialization.metadata["status"].value,
                 "version": event.materialization.tags["dagster/data_version"],
                 "report": event.materialization.metadata["report"].value,
+                "pictures": pictures_in(
+                    "".join(
+                        value.md_str
+                        for value in event.materialization.metadata.values()
+                        if isinstance(value, dg.MarkdownMetadataValue)
+                    )
+                ),
             }
             for event in result.get_asset_materialization_events()
             if event.asset_key is not None
@@ -97,7 +106,13 @@ def main() -> None:
         for event in result.all_events:
             if event.is_failure:
                 print(event.message, getattr(event.event_specific_data, "error", None), file=sys.stderr)
-    print(json.dumps([shown(result) for result in results]))
+    statements = {
+        spec.key.path[-1]: spec.metadata["SQL"].value
+        for assets in ([found] if isinstance(found, dg.AssetsDefinition) else found)
+        for spec in assets.specs
+        if "SQL" in spec.metadata
+    }
+    print(json.dumps([shown(result, statements) for result in results]))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def python_of(extra: str) -> Path:
     """Return the interpreter of the environment with an extra, which is made if it does not exist.
 
     It has the dependencies of the package, and not the package: a test puts that on the path. The reference pipeline
-    also needs ``holidays``.
+    also needs ``holidays`` and the packages that draw its plots.
     """
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
@@ -32,7 +32,7 @@ def python_of(extra: str) -> Path:
     extras = config["options.extras_require"]
     wanted = [
         line
-        for text in (options["install_requires"], extras["local"], extras[extra])
+        for text in (options["install_requires"], extras["local"], extras["plots"], extras[extra])
         for line in text.split("\n")
         if line
     ]

@@ -12,6 +12,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.integrations.prefect import SnowflakeConnection, pipeline_flow
+from tests.integrations.pictures import pictures_in
 
 
 def main() -> None:
@@ -34,7 +35,10 @@ def main() -> None:
             artifacts = client.read_artifacts()
     tasks = {run.name: [run.state.name, run.run_count] for run in runs if run.state is not None}
     keys = sorted(str(artifact.key) for artifact in artifacts)
-    print(json.dumps({"state": state.name, "tasks": tasks, "artifacts": keys}))
+    pictures = pictures_in(
+        "".join(str(artifact.data) for artifact in artifacts if artifact.type == "markdown")
+    )
+    print(json.dumps({"state": state.name, "tasks": tasks, "artifacts": keys, "pictures": pictures}))
 
 
 if __name__ == "__main__":

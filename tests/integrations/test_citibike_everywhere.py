@@ -1,8 +1,7 @@
-"""The reference pipeline gives the same tables from the command line, as a task graph, in Dagster and in Airflow."""
+"""The reference pipeline gives the same tables from the command line, as a task graph, and in the orchestrators."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.conftest import CITIBIKE, ROOT, ask
 from tests.integrations.orders import DATE, environment
 from tests.integrations.test_airflow import airflow
 from tests.integrations.test_dagster import dagster
+from tests.integrations.test_prefect import prefect
 from tests.trips import write_months, write_weather
 
 pytestmark = pytest.mark.integrations
@@ -42,6 +42,9 @@ TABLES = (
         "FLAT_METRICS",
     ),
 )
+# The plots that the orchestrators show. The report has the forecasts of the largest series by itself, and a
+# seasonal naive forecast has no feature importance.
+PICTURES = {"errors", "leaderboard"}
 OF_THE_RUN = {"RUN_ID", "MODEL_ID", "SECONDS", "FIT_SECONDS"}
 # What is small enough for a test and needs only packages of every environment.
 SMALL = {
@@ -64,7 +67,7 @@ def small_citibike(folder: Path) -> Path:
     for old, new in SMALL.items():
         assert old in text, old
         text = text.replace(old, new, 1)
-    (folder / "citibike.yaml").write_text(re.sub(r"(?s)  plots:\n.*?(?=  flatten:)", "", text))
+    (folder / "citibike.yaml").write_text(text)
     write_months(folder / "months", ["2020-12", "2021-01", "2021-02", "2021-03"])
     write_weather(folder / "weather.csv")
     return folder / "citibike.yaml"
@@ -92,6 +95,11 @@ def left_by(spec: Path) -> Tables:
 
 def _rounded(value: object) -> object:
     return round(float(value), 9) if isinstance(value, float | Decimal) else value
+
+
+def check_pictures(pictures: dict[str, list[str]]) -> None:
+    assert set(pictures) == PICTURES
+    assert all(any("naive" in text for text in texts) for texts in pictures.values()), pictures
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +135,15 @@ def test_in_dagster(spec: Path, by_command: Tables) -> None:
     (result,) = dagster(spec, "once")
     assert result["ok"]
     assert result["checks"]["trips_are_readable"] == [True, "WARN"]
+    check_pictures(result["assets"]["plots"]["pictures"])
+    assert "CREATE OR REPLACE TABLE" in result["sql"]["trips"]
+    assert left_by(spec) == by_command
+
+
+def test_in_prefect(spec: Path, by_command: Tables, tmp_path: Path) -> None:
+    shown = prefect(spec, tmp_path / "prefect")
+    assert shown["state"] == "Completed"
+    check_pictures(shown["pictures"])
     assert left_by(spec) == by_command
 
 
