@@ -94,6 +94,14 @@ def golden(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
     return compare
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument and not by their content.
+
+    Archives hold the time at which they were made. The processes of `make test` must find the same names.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {name: place for place, name in enumerate(LONGEST)}
