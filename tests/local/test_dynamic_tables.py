@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
+from snowpipe_ml.local.statements import dynamic_tables
+
 Query = Callable[[str], list[tuple[Any, ...]]]
 
 MADE = "CREATE DYNAMIC TABLE counts TARGET_LAG = '20 minutes' WAREHOUSE = wh REFRESH_MODE = {} AS {}"
@@ -57,6 +59,38 @@ def test_only_a_refresh_changes_it(counts: Query, statement: str) -> None:
         counts(statement)
     assert counts("SELECT * FROM counts") == [(1, 1)]
     assert len(counts("SHOW DYNAMIC TABLES")) == 1
+
+
+def test_show_has_the_columns_and_states_of_snowflake(counts: Query) -> None:
+    """https://docs.snowflake.com/en/sql-reference/sql/show-dynamic-tables"""
+    counts("INSERT INTO t VALUES (2, 'y')")
+    counts("ALTER DYNAMIC TABLE counts REFRESH")
+    counts("ALTER DYNAMIC TABLE counts SUSPEND")
+    counts("SHOW DYNAMIC TABLES")
+    shown = counts(
+        'SELECT "rows", "cluster_by", "target_lag", "scheduler", "refresh_mode", "scheduling_state", '
+        '"last_suspended_on" IS NOT NULL, "is_clone", "comment" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))'
+    )
+    assert shown == [
+        (2, "LINEAR(a)", "20 minutes", None, "FULL", "SUSPENDED", True, "false", "c"),
+    ]
+    counts("ALTER DYNAMIC TABLE counts RESUME")
+    counts("SHOW DYNAMIC TABLES")
+    assert counts('SELECT "scheduling_state" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))') == [("RUNNING",)]
+
+
+def test_it_is_created_whole_or_not_at_all(counts: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("the process ends here")
+
+    monkeypatch.setattr(dynamic_tables, "keep_options", fail)
+    with pytest.raises(Exception, match="ends here"):
+        counts("CREATE DYNAMIC TABLE x TARGET_LAG = '1 day' WAREHOUSE = wh AS SELECT 1 AS a")
+    with pytest.raises(SnowparkSQLException, match="does not exist"):
+        counts("SELECT * FROM x")
+    with pytest.raises(Exception, match="ends here"):
+        counts("CREATE OR REPLACE DYNAMIC TABLE counts TARGET_LAG = '1 day' WAREHOUSE = wh AS SELECT 1 AS a")
+    assert counts("SELECT * FROM counts") == [(1, 1)]
 
 
 def test_a_failed_refresh_leaves_its_rows(counts: Query) -> None:

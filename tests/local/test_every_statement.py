@@ -223,7 +223,7 @@ CASES: dict[str, Case] = {
                 },
             ),
             ("ALTER DYNAMIC TABLE counted RESUME", DONE),
-            ("SHOW DYNAMIC TABLES", {"scheduling_state": ["ACTIVE"]}),
+            ("SHOW DYNAMIC TABLES", {"scheduling_state": ["RUNNING"]}),
             ("ALTER DYNAMIC TABLE counted SWAP WITH people", "does not support ALTER DYNAMIC TABLE ... SWAP"),
             ("ALTER DYNAMIC TABLE IF EXISTS nope REFRESH", DONE),
             ("ALTER DYNAMIC TABLE people REFRESH", GONE),
@@ -265,7 +265,7 @@ CASES: dict[str, Case] = {
             "refresh_mode": ["FULL"],
             "warehouse": ["WH"],
             "text": [ANY],
-            "scheduling_state": ["ACTIVE"],
+            "scheduling_state": ["RUNNING"],
         },
     ),
     # https://docs.snowflake.com/en/sql-reference/sql/alter-streamlit

@@ -16,8 +16,9 @@ from snowpipe_ml.local.catalog.properties import CREATED as CREATED_ON
 from snowpipe_ml.local.catalog.properties import DYNAMIC, properties_of, set_property
 from snowpipe_ml.local.catalog.tables import Tables
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import Name, dumps, literal
+from snowpipe_ml.local.core.names import Name, dumps, literal, quoted
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Row
 
 _CHANGING: set[tuple[int, Name]] = set()
 """The sessions that refresh or replace a dynamic table."""
@@ -35,17 +36,37 @@ class DynamicTables(Listed):
         CREATED,
         *PLACE,
         ("cluster_by", "VARCHAR", f"coalesce({_option('cluster_by')}, '')"),
+        ("rows", "BIGINT", "NULL"),
+        ("bytes", "BIGINT", "NULL"),
         ("owner", "VARCHAR", _option("owner")),
         ("target_lag", "VARCHAR", _option("target_lag")),
+        ("scheduler", "VARCHAR", "NULL"),
         ("refresh_mode", "VARCHAR", _option("refresh_mode")),
         ("refresh_mode_reason", "VARCHAR", "NULL"),
         ("warehouse", "VARCHAR", _option("warehouse")),
         ("comment", "VARCHAR", f"coalesce({_option('comment')}, '')"),
         ("text", "VARCHAR", _option("text")),
+        ("automatic_clustering", "VARCHAR", "'OFF'"),
         ("scheduling_state", "VARCHAR", _option("state")),
+        ("last_suspended_on", "TIMESTAMP WITH TIME ZONE", f"{_option('last_suspended')}::TIMESTAMPTZ"),
+        ("is_clone", "VARCHAR", "'false'"),
+        ("is_replica", "VARCHAR", "'false'"),
+        ("is_iceberg", "VARCHAR", "'false'"),
         ("data_timestamp", "TIMESTAMP WITH TIME ZONE", f"{_option('refreshed')}::TIMESTAMPTZ"),
         ("owner_role_type", "VARCHAR", "'ROLE'"),
+        ("immutable_where", "VARCHAR", "NULL"),
+        ("execute_as_user", "VARCHAR", "NULL"),
     )
+    """https://docs.snowflake.com/en/sql-reference/sql/show-dynamic-tables; the bytes are not known here."""
+
+    def rows(self, session: Session, database: str) -> list[tuple[str, str, Row]]:
+        """List the dynamic tables of a database, with their numbers of rows."""
+        place = [name for name, _, _ in self.shown].index("rows")
+        found = []
+        for schema, name, row in super().rows(session, database):
+            count = session.duck.execute(f"SELECT COUNT(*) FROM {quoted(database, schema, name)}").fetchone()
+            found.append((schema, name, (*row[:place], *(count or ()), *row[place + 1 :])))
+        return found
 
     def relation(self, session: Session, database: str) -> str:
         """Return the dynamic tables of a database, with their options as JSON."""

@@ -20,8 +20,9 @@ from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists
-from snowpipe_ml.local.statements.table_properties import clustering_key
-from snowpipe_ml.local.statements.tags import set_tags, unset_tags
+from snowpipe_ml.local.statements.table_properties import Properties, clustering_key
+from snowpipe_ml.local.statements.tables import make_from
+from snowpipe_ml.local.statements.tags import read_tags, set_tags, unset_tags
 from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -54,24 +55,23 @@ def create_dynamic_table(statement: Statement) -> Result:
         raise errors.compilation(
             f"Object '{name[2]}' is a {there} and cannot be replaced by a DYNAMIC TABLE."
         )
-    clauses, options = _clauses(session, reader)
+    given, options = _clauses(session, reader)
     for needed in ("target_lag", "warehouse"):
         if needed not in options:
             raise errors.compilation(f"Missing option(s): {needed.upper()}")
+    given.comment = options.get("comment")
     query = reader.rest()
-    kind = "TRANSIENT TABLE" if modifiers.transient else "TABLE"
-    with changing(session, name):
-        statement.run(f"CREATE OR REPLACE {kind} {quoted(*name)} {' '.join(clauses)} AS {query}")
     options |= {
         "query": query,
         "text": statement.text.strip().rstrip(";"),
         "in_database": session.database,
         "in_schema": session.schema,
-        "state": "ACTIVE",
+        "state": "RUNNING",
         "refreshed": _now(),
         "owner": session.role or "",
     }
-    keep_options(session, name, options)
+    with session.storage.naming(name):
+        make_from(session, name, query, [], modifiers, given, lambda: keep_options(session, name, options))
     return status(f"Dynamic table {name[2]} successfully created.")
 
 
@@ -96,8 +96,11 @@ def alter_dynamic_table(statement: Statement) -> Result:
         return set_tags(session, "TABLE", name, reader)
     if reader.accept("UNSET", "TAG"):
         return unset_tags(session, "TABLE", name, reader)
-    if reader.accept("SUSPEND") or reader.accept("RESUME"):
-        options["state"] = "SUSPENDED" if reader.tokens[reader.index - 1].upper == "SUSPEND" else "ACTIVE"
+    if reader.accept("SUSPEND"):
+        options |= {"state": "SUSPENDED", "last_suspended": _now()}
+        reader.end()
+    elif reader.accept("RESUME"):
+        options["state"] = "RUNNING"
         reader.end()
     elif reader.accept("SET"):
         while not reader.done:
@@ -123,24 +126,22 @@ def describe_dynamic_table(statement: Statement) -> Result:
     return statement.run(f"DESCRIBE TABLE {quoted(*name)}")
 
 
-def _clauses(session: Session, reader: Reader) -> tuple[list[str], dict[str, str | None]]:
-    """Read the clauses to AS: those of the table as they are written, and the options."""
-    clauses: list[str] = []
+def _clauses(session: Session, reader: Reader) -> tuple[Properties, dict[str, str | None]]:
+    """Read the clauses to AS: the properties that a table has too, and the options of a dynamic table."""
+    given = Properties()
     options: dict[str, str | None] = {"refresh_mode": "FULL"}
     while not reader.accept("AS"):
-        start = reader.peek().start
         if reader.accept("COPY", "GRANTS"):
-            clauses.append("COPY GRANTS")
+            given.copied.add("GRANTS")
         elif reader.accept("CLUSTER", "BY"):
-            options["cluster_by"] = f"LINEAR({clustering_key(reader)})"
-            clauses.append(reader.text[start : reader.peek().start])
+            given.cluster_by = clustering_key(reader)
+            options["cluster_by"] = f"LINEAR({given.cluster_by})"
         elif reader.accept("WITH", "TAG", "(") or reader.accept("TAG", "("):
-            while not reader.accept(")"):
-                reader.next()
-            clauses.append(reader.text[start : reader.peek().start])
+            given.tags += read_tags(reader)
+            reader.expect(")")
         else:
             options |= _option(session, reader)
-    return clauses, options
+    return given, options
 
 
 def _option(session: Session, reader: Reader) -> dict[str, str | None]:

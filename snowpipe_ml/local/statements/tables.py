@@ -179,11 +179,11 @@ def _create_table(statement: Statement, modifiers: Modifiers, name: Name, lenien
         made = ", ".join(column.sql for column in columns)
         _make(session, name, [f"CREATE OR REPLACE TABLE {quoted(*name)} ({made})"], modifiers, given, keep)
     else:
-        _make_from(session, name, query, columns, modifiers, given, keep)
+        make_from(session, name, query, columns, modifiers, given, keep)
     return status(f"Table {shown} successfully created.")
 
 
-def _make_from(
+def make_from(
     session: Session,
     name: Name,
     query: str,
@@ -192,7 +192,17 @@ def _make_from(
     given: Properties,
     keep: Callable[[], None],
 ) -> None:
-    """Create a table with the rows of a query; a text keeps the length that it has in the query."""
+    """Create or replace a table with the rows of a query; a text keeps the length that it has in the query.
+
+    Args:
+        session: the session.
+        name: the table.
+        query: the query.
+        columns: its columns as the statement declares them; none to have those of the query.
+        modifiers: whether it is temporary or transient.
+        given: its other properties.
+        keep: writes what else belongs to the table, in the same transaction.
+    """
     compiler, facts = new_compiler(session, consuming=True), None
     try:
         selected = parse(query)
