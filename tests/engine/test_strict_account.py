@@ -53,6 +53,56 @@ def test_a_connection_without_a_warehouse_is_told_to_name_one(tmp_path: Path) ->
         assert "set `warehouse` under targets.prod" in done.stderr
 
 
+CHANGES = f"""\
+name: demo
+{TARGET}warehouses: {{run_wh: {{size: xsmall}}}}
+tables: {{raw: {{columns: {{ID: NUMBER, DAY: DATE, N: NUMBER}}}}, latest: {{columns: {{ID: NUMBER, N: NUMBER}}}}}}
+streams: {{raw_changes: {{table: raw, show_initial_rows: true}}}}
+steps:
+  viewed: {{type: transform, materialized: view, writes: viewed, query: "SELECT ID, N FROM {{{{ ref('raw') }}}}"}}
+  appended:
+    {{type: transform, materialized: incremental, since: ID, writes: appended, query: "SELECT * FROM {{{{ ref('raw') }}}}"}}
+  merged:
+    {{type: transform, materialized: incremental, key: [DAY], since: DAY, lookback: 3 days, writes: merged,
+     query: "SELECT DAY, SUM(N) AS N FROM {{{{ ref('raw') }}}} GROUP BY DAY"}}
+  replaced:
+    {{type: transform, materialized: incremental, strategy: delete_insert, key: [DAY], since: DAY, writes: replaced,
+     query: "SELECT DAY, N FROM {{{{ ref('raw') }}}}"}}
+  history:
+    {{type: transform, materialized: snapshot, key: [ID], writes: history, query: "SELECT ID, N FROM {{{{ ref('raw') }}}}"}}
+  counted:
+    {{type: transform, materialized: dynamic_table, target_lag: 20 minutes, warehouse: run_wh, writes: counted,
+     query: "SELECT DAY, COUNT(*) AS N FROM {{{{ ref('raw') }}}} GROUP BY DAY"}}
+  upserted: {{type: merge, from: {{stream: raw_changes}}, into: latest, key: [ID], query: "SELECT ID, N FROM {{{{ changes }}}}"}}
+"""
+
+
+@pytest.mark.slow
+def test_every_way_to_keep_a_table_needs_no_other_privileges(tmp_path: Path) -> None:
+    with account(tmp_path, strict=True) as served:
+        spec = tmp_path / "spec.yaml"
+        spec.write_text(
+            CHANGES.replace("database: DEMO}", "database: OWN, schema: ML, role: runner, warehouse: run_wh}")
+        )
+        for statement in privileges(Pipeline.from_yaml(spec), "prod").script:
+            served.ask(str(statement))
+        for change in ("(1, '2021-01-01', 5), (2, '2021-01-02', 6)", "(3, '2021-01-03', 7)"):
+            done = served.command("run", spec, "--no-report")
+            assert done.returncode == 0, done.stdout + done.stderr
+            served.ask("USE WAREHOUSE RUN_WH")
+            served.ask(f"INSERT INTO OWN.ML.RAW VALUES {change}")
+        served.ask("UPDATE OWN.ML.RAW SET N = 8 WHERE ID = 1")
+        done = served.command("run", spec, "--no-report")
+        assert done.returncode == 0, done.stdout + done.stderr
+        served.ask("USE SCHEMA OWN.ML")
+        assert served.ask("SELECT * FROM LATEST ORDER BY ID") == [(1, 8), (2, 6), (3, 7)]
+        assert served.ask("SELECT COUNT(*) FROM COUNTED") == [(3,)]
+        assert served.ask("SELECT N, VALID_TO IS NULL FROM HISTORY WHERE ID = 1 ORDER BY VALID_FROM") == [
+            (5, False),
+            (8, True),
+        ]
+
+
 @pytest.mark.slow
 def test_a_role_needs_the_privileges_that_the_doctor_lists(tmp_path: Path) -> None:
     with account(tmp_path, strict=True) as served:

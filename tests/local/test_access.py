@@ -23,6 +23,7 @@ BEFORE = (
     "CREATE SEQUENCE D.S.Q",
     "CREATE FUNCTION D.S.FN(A INT) RETURNS INT AS 'A + 1'",
     "CREATE TASK D.S.K WAREHOUSE = W SCHEDULE = '5 MINUTE' AS SELECT 1",
+    "CREATE DYNAMIC TABLE D.S.DT TARGET_LAG = '1 day' WAREHOUSE = W AS SELECT X FROM D.S.T",
     "CREATE ROLE R",
     "CREATE ROLE PARENT",
     "GRANT ROLE R TO ROLE PARENT",
@@ -88,6 +89,22 @@ NEEDS = (
     ("CREATE SEQUENCE N7", "CREATE SEQUENCE ON SCHEMA D.S", "operate on schema 'S'"),
     ("CREATE TASK N8 WAREHOUSE = W AS SELECT 1", "CREATE TASK ON SCHEMA D.S", "operate on schema 'S'"),
     ("EXECUTE TASK K", "OPERATE ON TASK D.S.K", "Task 'D.S.K' does not exist or not authorized"),
+    (
+        "CREATE DYNAMIC TABLE N9 TARGET_LAG = '1 day' WAREHOUSE = W AS SELECT 1 AS X",
+        "CREATE DYNAMIC TABLE ON SCHEMA D.S",
+        "operate on schema 'S'",
+    ),
+    (
+        "SELECT X FROM DT",
+        "SELECT ON DYNAMIC TABLE D.S.DT",
+        "Object 'D.S.DT' does not exist or not authorized",
+    ),
+    # Its rows are read with the privileges of its owner.
+    (
+        "ALTER DYNAMIC TABLE DT REFRESH",
+        "OPERATE ON DYNAMIC TABLE D.S.DT",
+        "Dynamic table 'D.S.DT' does not exist or not authorized",
+    ),
     ("CREATE SCHEMA D.NEW", "CREATE SCHEMA ON DATABASE D", "operate on database 'D'"),
     ("CREATE DATABASE NEW", "CREATE DATABASE ON ACCOUNT", "operate on account 'LOCAL'"),
     ("CREATE WAREHOUSE NEW", "CREATE WAREHOUSE ON ACCOUNT", "operate on account 'LOCAL'"),
@@ -109,7 +126,7 @@ def test_a_statement_needs_its_privilege(
     run(f"*REVOKE {privilege} FROM ROLE R")
     if statement.startswith("CREATE"):
         run(
-            f"*DROP {statement.removeprefix('CREATE ').split(' TYPE')[0].split(' WAREHOUSE =')[0].split(' AS ')[0].split(' RETURNS')[0].split(' (')[0]}"
+            f"*DROP {statement.removeprefix('CREATE ').split(' TYPE')[0].split(' TARGET')[0].split(' WAREHOUSE =')[0].split(' AS ')[0].split(' RETURNS')[0].split(' (')[0]}"
         )
 
 

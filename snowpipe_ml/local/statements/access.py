@@ -124,12 +124,14 @@ class _Held:
             if not need.privileges and need.kind in ("DATABASE", "SCHEMA", "WAREHOUSE"):
                 raise errors.absent()
             if need.kind not in ("SCHEMA", "DATABASE"):
-                raise errors.missing(_title(need.kind), ".".join(name))
+                raise errors.missing(_title(need), ".".join(name))
         raise _insufficient(need.kind, ".".join(name))
 
 
-def _title(kind: str) -> str:
-    return "Object" if kind in ("TABLE", "VIEW") else kind.capitalize()
+def _title(need: Required) -> str:
+    if need.kind in ("TABLE", "VIEW") or "SELECT" in need.privileges:
+        return "Object"
+    return need.kind.capitalize()
 
 
 def _insufficient(kind: str, name: str) -> Exception:

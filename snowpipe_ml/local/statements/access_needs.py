@@ -137,6 +137,10 @@ def _create(session: Session, reader: Reader) -> Iterator[Required]:
                 yield from on_existing(session, ("SELECT",), "TABLE", session.resolve(reader.name()))
                 return
         yield from query(session, _after_as(reader))
+    elif kind == "DYNAMIC TABLE":
+        if _skip_to(reader, "WAREHOUSE") and reader.accept("="):
+            yield Required(("USAGE",), "WAREHOUSE", reader.name())
+        yield from query(session, _after_as(reader))
     elif kind == "STREAM" and _skip_to(reader, "ON"):
         source = _kind(reader)
         privilege = "READ" if source == "STAGE" else "SELECT"
@@ -220,7 +224,7 @@ def _alter(session: Session, reader: Reader) -> Iterator[Required]:
     privileges: tuple[str, ...] = ("OWNERSHIP",)
     if kind == "WAREHOUSE":
         privileges = ("OPERATE",) if words & {"SUSPEND", "RESUME", "ABORT"} else ("MODIFY",)
-    elif kind == "TASK" and words & {"SUSPEND", "RESUME"}:
+    elif kind in ("TASK", "DYNAMIC TABLE") and words & {"SUSPEND", "RESUME", "REFRESH"}:
         privileges = ("OPERATE",)
     yield from on_existing(session, privileges, kind, name)
     if kind == "TASK" and "RESUME" in words:

@@ -43,6 +43,8 @@ def on_existing(
         there = existing_kind(session, whole)
         if there is None and KINDS["STREAM"].exists(session, whole):
             there = "STREAM"
+        elif there == "TABLE" and KINDS["DYNAMIC TABLE"].exists(session, whole):
+            there = "DYNAMIC TABLE"
         if there is not None:
             yield Required(privileges, there, name)
     elif kind in KINDS:

@@ -11,6 +11,7 @@ import re
 
 from sqlglot import exp
 
+from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.dynamic_tables import DynamicTables, changing, keep_options, options_of
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.core import errors
@@ -72,6 +73,8 @@ def create_dynamic_table(statement: Statement) -> Result:
     }
     with session.storage.naming(name):
         make_from(session, name, query, [], modifiers, given, lambda: keep_options(session, name, options))
+    copied = "GRANTS" in given.copied
+    grants.created(session, "DYNAMIC TABLE", name, replaced=bool(there), copy_grants=copied)
     return status(f"Dynamic table {name[2]} successfully created.")
 
 
@@ -198,10 +201,11 @@ def _lag(text: str) -> str:
 def _refresh(statement: Statement, name: Name, options: dict[str, str | None]) -> None:
     """Compute the rows of a dynamic table again, after those of the dynamic tables that it reads.
 
-    The names in its query are those of the schema in which it was created.
+    The names in its query are those of the schema in which it was created, and the privileges those of its owner.
     """
     session = statement.session
-    before = session.database, session.schema
+    before, role = (session.database, session.schema), session.role
+    session.role = options["owner"] or role
     if options["in_database"] is not None:
         session.use(options["in_database"], options["in_schema"])
     try:
@@ -214,6 +218,7 @@ def _refresh(statement: Statement, name: Name, options: dict[str, str | None]) -
         with changing(session, name):
             statement.run(f"INSERT OVERWRITE INTO {quoted(*name)} {query}")
     finally:
+        session.role = role
         if before[0] is not None:
             session.use(before[0], before[1])
     keep_options(session, name, {**options, "refreshed": _now()})
