@@ -145,3 +145,13 @@ def test_the_template_is_written_for_its_sample(tmp_path: Path) -> None:
     pipeline = Pipeline.from_yaml(tmp_path / "forecast.yaml")
     pipeline.validate()
     assert "flatten" in [step.name for step in pipeline.plan("local")]
+
+
+def test_the_new_pipeline_runs_at_once(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["init", str(tmp_path / "new"), "--template", "minimal", "--run"])
+    assert done.exit_code == 0, done.output
+    assert "✓ daily_sales" in done.output
+    done = CliRunner().invoke(main, ["init", str(tmp_path / "two"), "--template", "testing-only", "--run"])
+    assert done.exit_code == 2
+    assert "has no spec that --run could run" in done.output
+    assert not (tmp_path / "two").exists()

@@ -42,7 +42,8 @@ def runs_here(words: list[str]) -> bool:
     """Whether a command needs no account and no index of packages, and takes no time."""
     name, offline = words[1], "--offline" in words
     return (
-        name in ("init", "validate", "graph", "steps")
+        (name == "init" and "--run" not in words)
+        or name in ("validate", "graph", "steps")
         or offline
         or (name == "packages" and "--check" not in words)
     )

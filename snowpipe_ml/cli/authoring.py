@@ -81,7 +81,10 @@ def schema(check: bool, directory: Path, reference: Path | None) -> None:
 @click.option("--series", multiple=True, help="With --csv: a column that identifies a series; repeatable.")
 @click.option("--value", help="With --csv: the column to forecast.")
 @click.option("--notebook", is_flag=True, help="Write a notebook that explores the series, too.")
+@click.option("--run", "run_now", is_flag=True, help="Run the pipeline too, on its default target.")
+@click.pass_context
 def init(
+    ctx: click.Context,
     directory: Path,
     template: str | None,
     csv_file: Path | None,
@@ -89,8 +92,11 @@ def init(
     series: tuple[str, ...],
     value: str | None,
     notebook: bool,
+    run_now: bool,
 ) -> None:
     """Create a pipeline in DIRECTORY: copy a template, or write a spec for a CSV file."""
+    if run_now and template == scaffold.TESTING:
+        raise UsageError(f"the template {scaffold.TESTING} has no spec that --run could run")
     if csv_file is None:
         if time or series or value:
             raise UsageError("--time, --series and --value belong to --csv FILE")
@@ -105,5 +111,17 @@ def init(
         click.echo(f"wrote {path}")
     if template == scaffold.TESTING:
         click.echo(f"\n  pytest {directory}")
+    elif run_now:
+        _run(ctx, files[0])
     else:
         click.echo(f"\n  snowpipe-ml plan {files[0]}\n  snowpipe-ml run {files[0]}")
+
+
+def _run(ctx: click.Context, spec: Path) -> None:
+    """Call the command ``run`` as the user would: it belongs to a layer above this one."""
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    command = group.get_command(ctx, "run")
+    assert command is not None
+    with command.make_context("run", [str(spec)], parent=ctx) as inner:
+        command.invoke(inner)
