@@ -1,4 +1,4 @@
-# Requires Python 3.11 or 3.12. Main targets: `make demo`, `make dashboard`, `make demo-insurance`, `make check`, `make test`, `make test-slow`.
+# Requires Python 3.11, 3.12 or 3.13. Main targets: `make demo`, `make dashboard`, `make demo-insurance`, `make check`, `make test`, `make test-slow`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
