@@ -48,6 +48,7 @@ def invoke(*arguments: object) -> Result:
         "report",
         "doctor",
         "setup",
+        "record",
         "export",
         "export tasks",
         "explore",

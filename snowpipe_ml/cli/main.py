@@ -54,6 +54,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "Show the source of each package that the imports of SPEC need, and why.",
     ),
     "plan": ("plan:plan", "Show what a run of SPEC would do, in order, and why."),
+    "record": (
+        "record:record",
+        "Record what a target answers to SPEC, or compare a record with the embedded warehouse.",
+    ),
     "report": ("history:report", "Write the report of RUN as one HTML file. The default is the last run."),
     "run": ("run:run", "Run the steps that changed in SPEC or on the target since their last success there."),
     "runs": ("history:runs", "List the runs of SPEC on a target."),

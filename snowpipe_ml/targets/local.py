@@ -35,6 +35,18 @@ class LocalTarget(Target):
     path: str = Field(".snowpipe", description="Folder of the warehouse, relative to the spec")
     database: ObjectName = Field("PIPELINE", validate_default=True, description="Current database")
 
+    @classmethod
+    def in_place_of(cls, target: Target, folder: Path) -> LocalTarget:
+        """Make an embedded warehouse in a folder, with the names and the session parameters of another target."""
+        return cls(
+            type="local",
+            path=str(folder),
+            database=target.database if target.database is not None else Identifier("PIPELINE"),
+            schema_=target.schema_,
+            timezone=target.timezone,
+            week_start=target.week_start,
+        )
+
     def folder(self, base_dir: Path) -> Path:
         """The warehouse's folder."""
         return (base_dir / Path(self.path).expanduser()).resolve()

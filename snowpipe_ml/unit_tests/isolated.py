@@ -10,7 +10,7 @@ from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.plugins import Kind, RunInfo, Target
+from snowpipe_ml.plugins import Kind, RunInfo
 from snowpipe_ml.spec.fanout import Rows, base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Source, SourceFrom
@@ -51,24 +51,16 @@ class Isolated(Pipeline):
         }
         pipeline = spec.pipeline.model_copy(
             update={
-                "targets": {**spec.pipeline.targets, spec.target_name: self._target(spec.target)},
+                "targets": {
+                    **spec.pipeline.targets,
+                    spec.target_name: LocalTarget.in_place_of(spec.target, self._warehouse),
+                },
                 "sources": sources,
                 "on_success": (),
                 "on_failure": (),
             }
         )
         return dataclasses.replace(spec, pipeline=pipeline)
-
-    def _target(self, target: Target) -> LocalTarget:
-        database = target.database if target.database is not None else Identifier("PIPELINE")
-        return LocalTarget(
-            type="local",
-            path=str(self._warehouse),
-            database=database,
-            schema_=target.schema_,
-            timezone=target.timezone,
-            week_start=target.week_start,
-        )
 
 
 def _from_test(source: Source, name: Identifier, target: str) -> Source:
