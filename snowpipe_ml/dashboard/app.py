@@ -10,18 +10,31 @@ import streamlit as st
 from snowpipe_ml.dashboard.cached import frame, last_record, look_again, source_of
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
+from snowpipe_ml.dashboard.inside import Runtime
 from snowpipe_ml.dashboard.views import forecast, models, monitor, run_it, runs
 from snowpipe_ml.errors import SnowpipeMLError
 
 _ICON = Path(__file__).with_name("icon.png")
 
 
-def main(spec: str, target: str | None = None, variables: Mapping[str, object] | None = None) -> None:
-    """Show the dashboard of a spec."""
+def main(
+    spec: str,
+    target: str | None = None,
+    variables: Mapping[str, object] | None = None,
+    runtime: Runtime | None = None,
+) -> None:
+    """Show the dashboard of a spec.
+
+    Args:
+        spec: the file of the spec.
+        target: the target's name; the default target if None.
+        variables: values of ``vars`` that override those of the file.
+        runtime: the runtime of Streamlit in Snowflake, whose session reads the target; None outside of Snowflake.
+    """
     st.set_page_config(page_title=f"{Path(spec).stem}: dashboard", layout="wide", page_icon=str(_ICON))
     look_again()
     try:
-        source = source_of(Path(spec), target, variables)
+        source = source_of(Path(spec), target, variables, runtime)
     except SnowpipeMLError as error:
         st.title("The spec cannot be read")
         st.code(str(error), language=None)

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from snowpipe_ml.dashboard.data.source import Source, open_source
+from snowpipe_ml.dashboard.inside import Runtime, connection_of
 from snowpipe_ml.sql import Sql
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def source_of(path: Path, target: str | None, variables: Mapping[str, object] | None = None) -> Source:
+def source_of(
+    path: Path,
+    target: str | None,
+    variables: Mapping[str, object] | None = None,
+    runtime: Runtime | None = None,
+) -> Source:
     """Open a source, once for each version of its spec."""
     changed = path.stat().st_mtime_ns
-    return _source(str(path), changed, target, dict(variables or {}))
+    return _source(str(path), changed, target, dict(variables or {}), runtime)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _source(path: str, changed: int, target: str | None, variables: dict[str, object]) -> Source:
-    return open_source(Path(path), target, variables)
+def _source(
+    path: str, changed: int, target: str | None, variables: dict[str, object], runtime: Runtime | None
+) -> Source:
+    connect = None if runtime is None else partial(connection_of, runtime)
+    return open_source(Path(path), target, variables, connect)
 
 
 def frame(source: Source, statement: Sql) -> pd.DataFrame:

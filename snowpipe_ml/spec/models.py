@@ -308,11 +308,24 @@ class Schedule(Model):
 
 
 class Dashboard(Model):
-    """The permissions of the dashboard: see `snowpipe-ml dashboard`."""
+    """The dashboard: see `snowpipe-ml dashboard`."""
 
     can_run: bool = Field(False, description="Whether the dashboard may start and cancel runs")
     choices: dict[str, Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]] = Field(
         {}, description="The values of a variable that the form of a run offers, by variable"
+    )
+    warehouse: ObjectName | None = Field(
+        None, description="Warehouse of a deployed dashboard; that of the target if not given"
+    )
+    compute_pool: ObjectName | None = Field(
+        None,
+        description="Compute pool of a deployed dashboard, which then runs in a container that all viewers share; without it, "
+        "the warehouse runs it, once for each viewer",
+    )
+    artifact_repository: TableName | None = Field(
+        None,
+        description="Artifact repository of the packages of a container; snowflake.snowpark.pypi_shared_repository if not "
+        "given",
     )
 
 

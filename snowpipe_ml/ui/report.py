@@ -16,10 +16,10 @@ from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.steps.forecasting.leaderboard import BASELINES
 from snowpipe_ml.steps.forecasting.words import SCORES
 from snowpipe_ml.steps.report.reported import Reported
+from snowpipe_ml.text.durations import seconds_text
 from snowpipe_ml.ui.graph_drawing import draw_graph
 from snowpipe_ml.ui.pages import line_chart, render_page
 from snowpipe_ml.ui.reported import read_forecasts_of
-from snowpipe_ml.ui.tree import seconds_text
 
 if TYPE_CHECKING:
     import networkx as nx

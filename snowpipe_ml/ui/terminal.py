@@ -24,9 +24,10 @@ from snowpipe_ml.engine.events import (
     StepStarted,
 )
 from snowpipe_ml.spec.fanout import base_name, is_object
+from snowpipe_ml.text.durations import seconds_text
 from snowpipe_ml.text.printable import one_line, visible
 from snowpipe_ml.text.redaction import RedactedStream
-from snowpipe_ml.ui.tree import LiveTree, seconds_text
+from snowpipe_ml.ui.tree import LiveTree
 from snowpipe_ml.ui.wrapping import hanging
 
 _MARKS = {

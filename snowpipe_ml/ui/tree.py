@@ -13,18 +13,10 @@ from rich.tree import Tree
 
 from snowpipe_ml.engine.events import StepProgress
 from snowpipe_ml.spec.fanout import base_name, is_object
+from snowpipe_ml.text.durations import seconds_text
 from snowpipe_ml.text.printable import one_line, visible
 
 _LINES = 14  # more lines would push the ended steps off a small terminal
-
-
-def seconds_text(seconds: float) -> str:
-    """Format a duration: ``0.4 s``, ``12 s``, ``3 m 05 s``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds) // 60} m {int(seconds) % 60:02d} s"
 
 
 class LiveTree:
@@ -103,6 +95,3 @@ def _running_line(name: str, width: int, seconds: float, progress: StepProgress 
         line.append("━" * (20 - done), "bright_black")
         line.append(f" {progress.done}/{progress.total} {one_line(progress.note)}", "dim")
     return line
-
-
-__all__ = ["LiveTree", "seconds_text"]

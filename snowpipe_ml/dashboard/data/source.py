@@ -36,6 +36,7 @@ class Source:
         ctx: the context for planning.
         reader: reads from the target.
         subjects: the tables of forecasts of the spec.
+        inside: whether Snowflake runs the dashboard: runs are then started by the task graph.
     """
 
     pipeline: Pipeline
@@ -44,6 +45,7 @@ class Source:
     ctx: PlanContext
     reader: Reader
     subjects: tuple[Subject, ...]
+    inside: bool = False
 
     @property
     def local(self) -> bool:
@@ -53,7 +55,7 @@ class Source:
     @property
     def is_empty(self) -> bool:
         """Whether nothing can be on the target yet: to look would create it."""
-        return self.spec.target.is_empty(self.pipeline.base_dir)
+        return not self.inside and self.spec.target.is_empty(self.pipeline.base_dir)
 
     def attributes(self, subject: Subject) -> Attributes | None:
         """Return the attributes of a subject's series."""
@@ -92,7 +94,7 @@ def open_source(
     path: Path,
     target: str | None = None,
     variables: Mapping[str, object] | None = None,
-    connection: Connection | None = None,
+    connect: Callable[[], Connection] | None = None,
 ) -> Source:
     """Load a pipeline for the dashboard. The target is opened by the first query.
 
@@ -100,7 +102,8 @@ def open_source(
         path: the spec.
         target: the target's name; the default target if None.
         variables: values of ``vars`` that override those of the file.
-        connection: an open connection to use, such as that of the session in which Snowflake runs the dashboard.
+        connect: returns a connection to use, such as that of the session in which Snowflake runs the dashboard; by
+            default, one is opened as the target says.
 
     Raises:
         SpecError: the spec is invalid.
@@ -108,10 +111,8 @@ def open_source(
     """
     pipeline = Pipeline.from_yaml(path, variables)
     spec, graph, ctx = pipeline.load(target)
-    if connection is not None:
-        given = connection
-        reader = Reader(lambda: given, idle=None)
+    if connect is None and spec.target.type == "local":
+        reader = Reader(connector(spec, path))
     else:
-        connect = connector(spec, path)
-        reader = Reader(connect) if spec.target.type == "local" else Reader(connect, idle=None)
-    return Source(pipeline, spec, graph, ctx, reader, tuple(subjects(graph, ctx)))
+        reader = Reader(connect or connector(spec, path), idle=None)
+    return Source(pipeline, spec, graph, ctx, reader, tuple(subjects(graph, ctx)), inside=connect is not None)

@@ -13,7 +13,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 from snowpipe_ml.dashboard.data.source import Source
+from snowpipe_ml.engine.plan.task_limits import prefix_of
+from snowpipe_ml.engine.retry import DOES_NOT_EXIST, number_of
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.plugins.connection import execute
+from snowpipe_ml.sql import Identifier, Literal, QualifiedName, sql
 
 _KEPT = 20  # files of events, of the last runs that were started here
 
@@ -174,9 +178,43 @@ def start(source: Source, wanted: Wanted) -> StartedRun:
     Raises:
         UsageError: the spec does not permit it.
     """
+    _require_permission(source)
+    return StartedRun(source, wanted)
+
+
+def start_tasks(source: Source, run_date: date | None) -> str:
+    """Start the task graph of the pipeline, which `snowpipe-ml export tasks --deploy` has created.
+
+    Args:
+        source: the pipeline.
+        run_date: the run date; today if None.
+
+    Returns:
+        The name of the root task.
+
+    Raises:
+        UsageError: the spec does not permit it, or there is no task graph.
+    """
+    _require_permission(source)
+    target = source.spec.target
+    root = QualifiedName((target.database, target.schema_, Identifier(prefix_of(source.spec))))
+    config = json.dumps({"run_date": "" if run_date is None else run_date.isoformat()})
+    statement = sql("EXECUTE TASK {root} USING CONFIG = {config}", root=root, config=Literal(config))
+    try:
+        source.reader.call(lambda connection: execute(connection, statement))
+    except Exception as error:
+        if number_of(error) not in DOES_NOT_EXIST:
+            raise
+        raise UsageError(
+            f"there is no task {root.sql}, or the owner of the dashboard may not start it: deploy the graph with "
+            f"snowpipe-ml export tasks {source.spec.path.name} --target {source.spec.target_name} --deploy"
+        ) from error
+    return root.sql
+
+
+def _require_permission(source: Source) -> None:
     if not source.spec.pipeline.dashboard.can_run:
         raise UsageError("the spec does not permit runs from the dashboard: set dashboard: {can_run: true}")
-    return StartedRun(source, wanted)
 
 
 def _forget(folder: Path) -> None:

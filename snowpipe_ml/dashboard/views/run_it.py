@@ -11,12 +11,19 @@ import streamlit as st
 from snowpipe_ml.dashboard.cached import frame, last_record
 from snowpipe_ml.dashboard.data import variables
 from snowpipe_ml.dashboard.data.source import Source
-from snowpipe_ml.dashboard.data.starting import Progress, StartedRun, StepState, Wanted, start
+from snowpipe_ml.dashboard.data.starting import (
+    Progress,
+    StartedRun,
+    StepState,
+    Wanted,
+    start,
+    start_tasks,
+)
 from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.dashboard.data.variables import Field, Kind
-from snowpipe_ml.errors import SnowpipeMLError
+from snowpipe_ml.errors import SnowpipeMLError, UsageError
 from snowpipe_ml.spec.fanout import is_object
-from snowpipe_ml.ui.tree import seconds_text
+from snowpipe_ml.text.durations import seconds_text
 
 _MARKS = {
     "success": ":material/check_circle:",
@@ -36,12 +43,33 @@ def show(source: Source, subject: Subject | None) -> None:
         st.info("The spec does not permit runs from the dashboard. To permit them, add")
         st.code("dashboard: {can_run: true}", language="yaml")
         return
+    if source.inside:
+        _tasks(source)
+        return
     run = _started(source)
     if run is not None:
         _follow(source, run)
         if run.running:
             return
     _form(source)
+
+
+def _tasks(source: Source) -> None:
+    """Start the task graph: Snowflake runs the dashboard, which can start no process."""
+    st.markdown("The run is a run of the task graph, with the variables that it was deployed with.")
+    with st.form("tasks", border=True):
+        run_date = st.date_input(
+            "Run date", value=None, key="run date", help="When the graph is due if empty"
+        )
+        asked = st.form_submit_button("Start the task graph", type="primary")
+    if not asked:
+        return
+    try:
+        root = start_tasks(source, run_date if isinstance(run_date, date) else None)
+    except UsageError as error:
+        st.error(str(error))
+        return
+    st.success(f"{root} is started. The page Runs shows the run when its first task has begun.")
 
 
 @st.cache_resource(show_spinner=False)

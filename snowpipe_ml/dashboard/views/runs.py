@@ -15,7 +15,7 @@ from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.engine.records.cost import run_cost
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.spec.fanout import base_name, is_object
-from snowpipe_ml.ui.tree import seconds_text
+from snowpipe_ml.text.durations import seconds_text
 
 if TYPE_CHECKING:
     import pandas as pd

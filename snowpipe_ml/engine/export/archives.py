@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +34,9 @@ _LEFT_OUT = (
 )
 # Modules that the rest imports, and that import the rest of their folders later.
 _KEPT = ("local/__init__.py", "local/server/__init__.py")
-_ONLY_OF_THE_COMMAND_LINE = {"click", "rich"}
+# Packages that a procedure does without: those of the command line, and one that is only faster than the standard library
+# and that Snowflake's Anaconda channel may lack.
+_NOT_IN_PROCEDURES = {"click", "rich", "isal"}
 CACHE = ".cache"
 _MOST_BYTES = 200 * 2**20
 
@@ -52,17 +54,18 @@ class Archive:
         return f"{self.name}-{hashlib.sha256(self.data).hexdigest()[:16]}.zip"
 
 
-def engine_archive() -> Archive:
-    """Return the engine as an archive."""
-    return Archive("engine", _zipped((f"snowpipe_ml/{name}", path) for name, path in _engine_files()))
+def engine_archive(*also: str) -> Archive:
+    """Return the engine as an archive, without the folders that no step needs, except for some."""
+    return Archive("engine", _zipped((f"snowpipe_ml/{name}", path) for name, path in _engine_files(also)))
 
 
-def _engine_files() -> Iterator[tuple[str, Path]]:
+def _engine_files(also: Collection[str]) -> Iterator[tuple[str, Path]]:
+    left_out = [folder for folder in _LEFT_OUT if folder not in also]
     for path in sorted(_PACKAGE.rglob("*")):
         name = path.relative_to(_PACKAGE).as_posix()
         if path.suffix in (".pyc", ".pyi") or not path.is_file():
             continue
-        if name in _KEPT or name.split("/")[0] not in _LEFT_OUT:
+        if name in _KEPT or name.split("/")[0] not in left_out:
             yield name, path
 
 
@@ -124,7 +127,7 @@ def engine_packages(modules: Iterable[tuple[str, str]]) -> list[str]:
     for requirement in map(Requirement, metadata.requires("snowpipe-ml") or ()):
         name = canonicalize_name(requirement.name)
         if requirement.marker is None:
-            needed = name not in _ONLY_OF_THE_COMMAND_LINE
+            needed = name not in _NOT_IN_PROCEDURES
         else:
             needed = any(
                 requirement.marker.evaluate({"extra": extra})

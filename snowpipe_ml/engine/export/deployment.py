@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,23 +110,28 @@ def _require_streams(connection: Connection, exported: TaskGraph) -> None:
 
 
 def _upload(connection: Connection, exported: TaskGraph, say: Say) -> None:
-    """Stage the archives that are not on the stage yet, and remove those of earlier versions."""
-    stage = StagePath(exported.stage, "")
+    """Stage the archives that are not on the stage yet."""
+    files = {archive.file: archive.data for archive in (exported.engine, exported.files)}
+    upload(connection, files, StagePath(exported.stage, ""), say)
+
+
+def upload(connection: Connection, files: Mapping[str, bytes], place: StagePath, say: Say) -> None:
+    """Stage files that are not in a folder of a stage yet. A name always has the same content."""
     there = {
-        str(row["name"]).rsplit("/", 1)[-1] for row in execute(connection, sql("LIST {stage}", stage=stage))
+        str(row["name"]).rsplit("/", 1)[-1] for row in execute(connection, sql("LIST {place}", place=place))
     }
     with TemporaryDirectory(prefix="snowpipe-export-") as folder:
-        for archive in (exported.engine, exported.files):
-            if archive.file in there:
+        for name, data in files.items():
+            if name in there:
                 continue
-            path = Path(folder) / archive.file
-            path.write_bytes(archive.data)
+            path = Path(folder) / name
+            path.write_bytes(data)
             execute(
                 connection,
                 sql(
-                    "PUT {file} {stage} AUTO_COMPRESS = FALSE OVERWRITE = FALSE",
+                    "PUT {file} {place} AUTO_COMPRESS = FALSE OVERWRITE = FALSE",
                     file=Literal(path.as_uri() if os.name == "nt" else f"file://{path}"),
-                    stage=stage,
+                    place=place,
                 ),
             )
-            say(f"staged {archive.file} ({len(archive.data) / 1000:,.0f} kB)")
+            say(f"staged {name} ({len(data) / 1000:,.0f} kB)")

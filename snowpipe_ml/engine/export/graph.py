@@ -263,7 +263,7 @@ def draw(
         *limit_problems(spec, part, found),
         *_client_problems(spec, part, ctx, schedule),
         *_hook_problems(spec),
-        *_environment_problems(spec),
+        *environment_problems(spec, "a task"),
     ]
     if problems:
         raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
@@ -327,8 +327,8 @@ def _hook_problems(spec: Spec) -> list[Problem]:
     ]
 
 
-def _environment_problems(spec: Spec) -> list[Problem]:
-    """The environment variables that the spec reads here, and that a task would not have."""
+def environment_problems(spec: Spec, who: str) -> list[Problem]:
+    """Return the environment variables that the spec reads here, and that its copy in Snowflake would not have."""
     found = []
     for path, text in _texts(spec.document.value, ()):
         if path[0] == "targets" and path[1:2] != (spec.target_name,):
@@ -336,7 +336,7 @@ def _environment_problems(spec: Spec) -> list[Problem]:
         for match in _ENV.finditer(text) if "{{" in text or "{%" in text else ():
             name = match.group(1) or match.group(2)
             if name in os.environ:
-                message = f"a task has no environment variable {name}"
+                message = f"{who} has no environment variable {name}"
                 hint = "use a variable of the spec, and give it with --var"
                 found.append(spec.document.problem(message, path, hint=hint))
     return found

@@ -35,6 +35,7 @@ _OPTIONS = frozenset(
         "IMPORTS",
         "EXTERNAL_ACCESS_INTEGRATIONS",
         "SECRETS",
+        "ARTIFACT_REPOSITORIES",
         *_NAMES,
     }
 )
@@ -67,7 +68,7 @@ def create_streamlit(statement: Statement) -> Result:
 
 @command("ALTER STREAMLIT")
 def alter_streamlit(statement: Statement) -> Result:
-    """``ALTER STREAMLIT [IF EXISTS] name SET options | UNSET option, ... | RENAME TO name``."""
+    """``ALTER STREAMLIT [IF EXISTS] name SET options | UNSET ... | RENAME TO name | ADD LIVE VERSION FROM LAST``."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     reader.expect("ALTER", "STREAMLIT")
@@ -98,8 +99,10 @@ def alter_streamlit(statement: Statement) -> Result:
             reader.end()
         elif reader.accept("SET"):
             options |= _read(session, reader, source=False)
+        elif reader.accept("ADD", "LIVE", "VERSION", "FROM", "LAST"):
+            reader.end()  # the files of FROM are its only version
         else:
-            # A live version, and the versions of a Git repository.
+            # The versions of a Git repository.
             raise errors.UnsupportedError(f"ALTER STREAMLIT ... {reader.next().upper}")
         _change(session, name, "options = ?", [dumps(options)])
     return status(_DONE)

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
-from isal import igzip
-
 from snowpipe_ml.errors import SourceFileError
+
+try:
+    from isal.igzip import IGzipFile as GzipFile
+except ImportError:  # in a procedure: Snowflake's Anaconda channel may lack isal
+    from gzip import GzipFile
 
 _CHUNK = 2**20
 _LONGEST_HEADER = 65_536  # bytes
@@ -96,7 +99,7 @@ def write_member(
     target = folder / layout / name
     target.parent.mkdir(parents=True, exist_ok=True)
     conflicts = _Conflicts(file, header.endswith(b"\n"))
-    with target.open("wb") as out, igzip.IGzipFile("", "wb", 2, out, mtime=0) as packed:
+    with target.open("wb") as out, GzipFile("", "wb", 2, out, mtime=0) as packed:
         packed.write(header)
         while chunk := stream.read(_CHUNK):
             conflicts.refuse_in(chunk)
