@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the recording is part of the tests, which are not installed
 
 from snowpipe_ml import Pipeline  # noqa: E402
-from tests.recording import Counted, is_dml, kind_of  # noqa: E402
+from tests.recorder import Counted, is_dml, kind_of  # noqa: E402
 from tests.trips import write_months, write_weather  # noqa: E402
 
 FIRST, UNCHANGED = 200, 12

@@ -19,7 +19,7 @@ from snowpipe_ml.engine.run import run
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.targets.snowflake import enter
 from tests.conftest import CITIBIKE, REAL, ROOT
-from tests.recording import Recorder, is_dml
+from tests.recorder import Recorder, is_dml
 from tests.trips import STATIONS, count, write_months
 
 pytestmark = pytest.mark.usefixtures("torch_in_workers")

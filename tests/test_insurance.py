@@ -17,7 +17,7 @@ import yaml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from tests.conftest import REAL, ROOT
-from tests.recording import Counted, is_dml
+from tests.recorder import Counted, is_dml
 
 FEATURES = ["AGE", "SEX", "BMI", "CHILDREN", "SMOKER", "REGION"]
 

@@ -14,7 +14,7 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run import run
 from snowpipe_ml.engine.run.outcome import RunResult
 from tests.conftest import write_spec
-from tests.recording import Recorder
+from tests.recorder import Recorder
 
 SPEC = """\
 stages: {s: {url: file://in}, models: {}}

@@ -13,7 +13,7 @@ import snowpipe_ml
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import SpecError
 from tests.conftest import write_spec
-from tests.recording import Recorder
+from tests.recorder import Recorder
 
 SPEC = """\
 warehouses: {lag_wh: {}}

@@ -15,7 +15,7 @@ from snowpipe_ml.engine.records.lock import RunLock
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.errors import LockedError, SpecError
 from tests.conftest import write_spec
-from tests.recording import Recorder
+from tests.recorder import Recorder
 
 Rows = list[tuple[Any, ...]]
 ADD = "INSERT INTO RAW SELECT * FROM VALUES "

@@ -14,7 +14,7 @@ from snowpipe_ml.steps.data.publish import (
     replace_table,
     replace_view,
 )
-from tests.recording import Recorder
+from tests.recorder import Recorder
 
 T = QualifiedName.of("T")
 
