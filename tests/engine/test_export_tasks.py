@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,6 @@ from snowpipe_ml.engine.export.graph import draw
 from snowpipe_ml.errors import SpecError, UsageError
 from tests.conftest import CITIBIKE, ROOT, write_spec
 
-GOLDEN = ROOT / "tests" / "golden" / "orders_tasks.sql"
 ORDERS = ROOT / "examples" / "embedding" / "orders.yaml"
 SCHEDULE = "schedule: {cron: '0 6 2 * *'}\n"
 STEPS = """\
@@ -41,9 +41,9 @@ def refused(folder: Path, text: str) -> str:
     return str(raised.value)
 
 
-def test_the_statements() -> None:
+def test_the_statements(golden: Callable[[str, str], None]) -> None:
     text = re.sub(r"(engine|orders)-[0-9a-f]{16}\.zip", r"\1-HASH.zip", exported(ORDERS, "--target", "prod"))
-    assert text == GOLDEN.read_text(), "the statements have changed: review them, and write the file again"
+    golden("orders_tasks.sql", text)
 
 
 def test_a_part_of_the_steps_and_variables(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import tempfile
 import zipfile
 
 
-def unpacked(file):
+def unpacked(place, file):
     folder = os.path.join(tempfile.gettempdir(), file[: -len(".zip")])
     if not os.path.isdir(folder):
         aside = tempfile.mkdtemp()
-        with zipfile.ZipFile(os.path.join(sys._xoptions["snowflake_import_directory"], file)) as archive:
+        with zipfile.ZipFile(os.path.join(place, file)) as archive:
             archive.extractall(aside)
         try:
             os.rename(aside, folder)
@@ -24,11 +24,12 @@ def unpacked(file):
     return folder
 
 
+IMPORTS = sys._xoptions["snowflake_import_directory"]
 SETTINGS = json.loads('{"spec": "orders.yaml", "target": "prod", "root": "ORDERS.ML.ORDERS", "vars": {}, "select": [], "exclude": [], "timezone": "UTC", "minutes": 60}')
-PIPELINE = unpacked('orders-HASH.zip')
+PIPELINE = unpacked(IMPORTS, 'orders-HASH.zip')
 for name in [name for name in sys.modules if name.split(".")[0] == "snowpipe_ml"]:
     del sys.modules[name]  # only the staged version is used
-sys.path.insert(0, unpacked('engine-HASH.zip'))
+sys.path.insert(0, unpacked(IMPORTS, 'engine-HASH.zip'))
 os.environ["XDG_CACHE_HOME"] = os.path.join(PIPELINE, '.cache')
 
 from snowpipe_ml.engine.export.inside import run_task

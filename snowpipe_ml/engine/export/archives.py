@@ -29,8 +29,10 @@ _LEFT_OUT = (
     "local",
     "pipelines",
     "pytest_plugin.py",
+    "recording",
     "testing",
     "ui",
+    "unit_tests",
 )
 # Modules that the rest imports, and that import the rest of their folders later.
 _KEPT = ("local/__init__.py", "local/server/__init__.py")
