@@ -46,7 +46,8 @@ def _run(session: Session, text: str, params: Params) -> Result:
         case exp.Query() | exp.Values():
             reusable = not params and not session.wide_numbers and is_reusable(tree, session)
             with compiled(session, tree, params) as query:
-                translated = (to_sql(query), structures(query))
+                shown = structures(query)
+                translated = (to_sql(query, copy=False), shown)
                 if reusable and query.meta[LASTING]:
                     session.translations.keep(text, state, translated)
                 return _selected(session, *translated)
@@ -106,7 +107,8 @@ def describe_query(session: Session, text: str, params: Params) -> list[Column]:
     store_identifiers(tree)
     facts = infer(tree, session)
     with compiled(session, tree, params, describing=True) as query:
-        translated = (to_sql(query), structures(query))
+        shown = structures(query)
+        translated = (to_sql(query, copy=False), shown)
         columns = described(session, *translated, facts)
         reusable = reusable and query.meta[LASTING]
     if reusable:  # Snowpark describes a query before it sends the query, or a statement that has it

@@ -15,6 +15,7 @@ from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.collection import collector_paused
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
 from snowpipe_ml.local.syntax.spread import spread
 
@@ -331,6 +332,7 @@ def _trees(text: str) -> list[exp.Expr | None]:
     )
 
 
+@collector_paused()
 def parse(text: str) -> exp.Expr:
     """Parse a statement to a tree.
 

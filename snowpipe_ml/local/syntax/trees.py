@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar, cast
 
 from sqlglot import exp
@@ -9,8 +12,31 @@ from sqlglot import exp
 _Node = TypeVar("_Node", bound=exp.Expr)
 # Half of the nodes of a tree are of these classes, which contain no nodes.
 _LEAVES = frozenset({exp.Identifier, exp.Literal})
-# By the classes that are looked for: whether a class of nodes is one of them. Some calls look for a hundred.
-_MATCHES: dict[tuple[type[exp.Expr], ...], dict[type[exp.Expr], bool]] = {}
+
+
+class Matches(dict[type[exp.Expr], bool]):
+    """Whether a class of nodes is one of those that are searched for: one look-up for each node."""
+
+    def __init__(self, classes: tuple[type[exp.Expr], ...]) -> None:
+        super().__init__()
+        self._classes = classes
+
+    def __missing__(self, of: type[exp.Expr]) -> bool:
+        self[of] = match = issubclass(of, self._classes)
+        return match
+
+
+# By the classes that are searched for. Some calls search for a hundred.
+_MATCHES: dict[tuple[type[exp.Expr], ...], Matches] = {}
+
+
+class _Listed(threading.local):
+    """The tree that this thread does not change for now, with its nodes."""
+
+    tree: tuple[exp.Expr, list[exp.Expr]] | None = None
+
+
+_LISTED = _Listed()
 
 
 def nodes(tree: exp.Expr, *classes: type[_Node]) -> list[_Node]:
@@ -18,17 +44,19 @@ def nodes(tree: exp.Expr, *classes: type[_Node]) -> list[_Node]:
 
     The list is made at once, so the tree may be changed while it is used.
     """
-    matches = _MATCHES.setdefault(classes, {})
-    found: list[_Node] = []
+    matches = _MATCHES.get(classes)
+    if matches is None:
+        matches = _MATCHES[classes] = Matches(classes)
+    listed = _LISTED.tree
+    if listed is not None and listed[0] is tree:
+        return cast(list[_Node], [node for node in listed[1] if matches[node.__class__]])
+    found: list[exp.Expr] = []
     stack: list[exp.Expr] = [tree]
     while stack:
         node = stack.pop()
         own = node.__class__
-        match = matches.get(own)
-        if match is None:
-            match = matches[own] = issubclass(own, classes)
-        if match:
-            found.append(cast(_Node, node))
+        if matches[own]:
+            found.append(node)
         if own in _LEAVES:
             continue
         for value in reversed(node.args.values()):
@@ -38,7 +66,29 @@ def nodes(tree: exp.Expr, *classes: type[_Node]) -> list[_Node]:
                 stack.append(value)
             elif type(value) is list:
                 stack.extend(item for item in reversed(value) if isinstance(item, exp.Expr))
-    return found
+    return cast(list[_Node], found)
+
+
+@contextmanager
+def unchanged(tree: exp.Expr) -> Iterator[None]:
+    """Search the tree once for all searches in the block, in which no node is added, replaced or removed."""
+    every = nodes(tree, exp.Expr)
+    before, _LISTED.tree = _LISTED.tree, (tree, every)
+    try:
+        yield
+    finally:
+        _LISTED.tree = before
+
+
+class Present:
+    """The classes of a tree's nodes, found by one search, which tells whether searches for rare classes are needed."""
+
+    def __init__(self, tree: exp.Expr) -> None:
+        self._classes = {node.__class__ for node in nodes(tree, exp.Expr)}
+
+    def has(self, *classes: type[exp.Expr]) -> bool:
+        """Return whether the tree had a node of one of these classes, which have no subclasses, or could get one."""
+        return not self._classes.isdisjoint(classes)
 
 
 def nodes_by_level(tree: exp.Expr) -> list[exp.Expr]:

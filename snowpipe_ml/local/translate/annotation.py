@@ -8,8 +8,8 @@ that would change the statement.
 
 from __future__ import annotations
 
-import itertools
-from functools import lru_cache
+from collections.abc import Container
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import duckdb
@@ -25,15 +25,12 @@ from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import SHAPES, TIMESTAMP_TZ, vector_type
 from snowpipe_ml.local.syntax.trees import copied, nodes, nodes_by_level
 from snowpipe_ml.local.translate.annotators import METADATA
+from snowpipe_ml.local.translate.direct_annotation import DirectAnnotator, Outputs, alias_type, is_plain
 from snowpipe_ml.local.translate.flatten import show_columns
 from snowpipe_ml.local.translate.outputs import StarColumn, note_outputs, note_star
 from snowpipe_ml.local.translate.types import (
-    DECIMALS,
     T,
     kind,
-    number_type,
-    precision_of,
-    scale_of,
     vector_data_type,
 )
 
@@ -67,14 +64,58 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
     typed += [select for select in nodes(tree, exp.Select) if _needs_outputs(select)]
     aliased = _aliased(tree)
     typed += [expression for _, expression in aliased]
-    marked: dict[int, exp.Expr] = {}
-    numbers = itertools.count()
+    wanted: dict[int, exp.Expr] = {}
     for node in typed:
-        for part in (node, *node.iter_expressions()):
-            if _MARK not in part.meta:
-                number = next(numbers)
-                part.meta[_MARK] = number
-                marked[number] = part
+        wanted[id(node)] = node
+        for part in node.iter_expressions():
+            wanted[id(part)] = part
+    plain = tree if isinstance(tree, exp.Query) else tree.expression
+    if isinstance(tree, exp.Query | exp.Insert) and isinstance(plain, exp.Query) and is_plain(plain):
+        _annotate_in_place(plain, known, wanted)
+    else:
+        _annotate_copy(tree, known, list(wanted.values()))
+    for column, expression in aliased:
+        if kind(column) is None and (type_ := alias_type(expression)) is not None:
+            column.type = type_
+    for select in nodes(tree, exp.Select):
+        _type_sort_keys(select)
+
+
+def _annotate_in_place(query: exp.Expr, known: Relations, wanted: Container[int]) -> None:
+    """Annotate a plain query, and keep the types of the nodes with these ids."""
+    every = nodes(query, exp.Expr)
+    before = [node._type for node in every]
+
+    def note(select: exp.Select, outputs: Outputs) -> None:
+        if id(select) in wanted:
+            note_outputs(select, [(name, kind(node)) for name, node in outputs])
+
+    def columns(table: exp.Table) -> dict[str, exp.DataType | None] | None:
+        found = known.get(_key(table)) if table.meta.get("resolved") else None
+        return {name: of_statement(type_) for name, type_ in found} if found else None
+
+    @cache
+    def of_statement(type_: str) -> exp.DataType:
+        return copied(_plain(type_))  # a rule can put the type into the tree
+
+    try:
+        DirectAnnotator(columns, note).annotate_query(query)
+    except (SqlglotError, KeyError, AttributeError):
+        for node, type_ in zip(every, before, strict=True):
+            node._type = type_
+        return
+    for node, type_ in zip(every, before, strict=True):
+        if id(node) not in wanted:
+            node._type = type_
+        elif type_ is not None and (node._type is None or node._type.this == T.UNKNOWN):
+            node._type = type_  # known already, as of a column of a staged file
+
+
+def _annotate_copy(tree: exp.Expr, known: Relations, wanted: list[exp.Expr]) -> None:
+    """Annotate a qualified copy of a statement, and transfer the types to the wanted nodes."""
+    marked = dict(enumerate(wanted))
+    for number, node in marked.items():
+        node.meta[_MARK] = number
     schema = _schema(tree, known)
     query = _as_query(copied(tree))
     if query is None:
@@ -110,11 +151,6 @@ def annotate(tree: exp.Expr, known: Relations, interesting: tuple[type[exp.Expr]
                 marked[found].type = node.type
             if isinstance(node, exp.Select):
                 note_outputs(marked[found], [(item.alias_or_name, kind(item)) for item in node.expressions])
-    for column, expression in aliased:
-        if kind(column) is None and (type_ := _type(expression)) is not None:
-            column.type = type_
-    for select in nodes(tree, exp.Select):
-        _type_sort_keys(select)
 
 
 def _keep_right_columns(tree: exp.Expr) -> None:
@@ -173,20 +209,13 @@ def _aliased(tree: exp.Expr) -> list[tuple[exp.Column, exp.Expr]]:
         for select in nodes(tree, exp.Select)
     }
     found: list[tuple[exp.Column, exp.Expr]] = []
-    for column in nodes(tree, exp.Column) if any(named.values()) else ():
-        if not column.table:
+    names = {name for of_select in named.values() for name in of_select}
+    for column in nodes(tree, exp.Column) if names else ():
+        if column.name in names and not column.table:
             expression = named.get(id(column.parent_select), {}).get(column.name)
             if expression is not None:
                 found.append((column, expression))
     return found
-
-
-def _type(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of an annotated node; sqlglot gives a literal such as 1.5 another one."""
-    scale, precision = scale_of(node), precision_of(node)
-    if kind(node) in DECIMALS and scale is not None and precision is not None:
-        return number_type(precision, scale)
-    return exp.DataType(this=kind(node)) if isinstance(node.unnest(), exp.Literal) else node.type
 
 
 def _note_stars(annotated: exp.Expr, schema: MappingSchema, marked: dict[int, exp.Expr]) -> None:

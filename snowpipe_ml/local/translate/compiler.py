@@ -14,6 +14,7 @@ from sqlglot.errors import UnsupportedError as SqlglotUnsupported
 
 from snowpipe_ml.local.catalog.streams import Stream
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.core.collection import collector_paused
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Params
 from snowpipe_ml.local.syntax.trees import copied
@@ -63,6 +64,7 @@ class Compiler:
         """Whether the translation can be reused: it depends neither on rows nor on temporary relations."""
         return not (self.registered or self.views or self.consumed or self.reads_rows)
 
+    @collector_paused()
     def compile(self, tree: exp.Expr, params: Params = None) -> exp.Expr:
         """Translate a tree in place, and return it."""
         return self._translate(tree, self, params)
@@ -109,13 +111,20 @@ def resolved_table(name: str) -> exp.Table:
     return table
 
 
-def to_sql(tree: exp.Expr) -> str:
+@collector_paused()
+def to_sql(tree: exp.Expr, *, copy: bool = True) -> str:
     """Generate the DuckDB SQL of a translated tree.
+
+    Args:
+        tree: the tree.
+        copy: whether the tree is needed afterwards: sqlglot changes the tree that it writes.
 
     Raises:
         UnsupportedError: sqlglot cannot express a part of the tree in DuckDB SQL.
     """
     try:
-        return copied(tree).sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE, copy=False)
+        return (copied(tree) if copy else tree).sql(
+            dialect="duckdb", unsupported_level=ErrorLevel.RAISE, copy=False
+        )
     except SqlglotUnsupported as error:
         raise errors.UnsupportedError(str(error).split("\n")[0]) from error

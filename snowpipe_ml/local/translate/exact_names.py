@@ -50,11 +50,17 @@ def check_case(tree: exp.Expr, session: Session) -> None:
         ProgrammingError: a relation has the column only in another case, or no relation has a column of HAVING.
     """
     checker = _Checker(tree, session)
+    stars = nodes(tree, exp.Star)
+    listed = {
+        id(column)
+        for star in stars
+        for column in nodes(star, exp.Column)
+        if isinstance(column.find_ancestor(exp.Star, exp.Query), exp.Star)
+    }
     for column in nodes(tree, exp.Column):
-        listed = isinstance(column.find_ancestor(exp.Star, exp.Query), exp.Star)
-        if not isinstance(column.this, exp.Star) and not listed:
+        if not isinstance(column.this, exp.Star) and id(column) not in listed:
             checker.check(column)
-    for star in nodes(tree, exp.Star):
+    for star in stars:
         checker.check_star(star)
     if isinstance(tree, exp.Insert) and isinstance(tree.this, exp.Schema):
         names = checker.names(tree.this.this)
@@ -93,10 +99,12 @@ class _Checker:
                         _compare(column.name, self.names(source), ".".join(parts))
                         return
                 continue
+            if column.name in named:
+                return
             visible |= named
             for source in sources:
                 names = self.names(source)
-                if names is None:
+                if names is None or column.name in names:
                     return
                 visible |= names
         if column.table:

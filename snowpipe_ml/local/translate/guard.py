@@ -126,7 +126,7 @@ def check_functions(tree: exp.Expr, session: Session) -> None:
     for table in nodes(tree, exp.Table):
         if isinstance(table.this, exp.Func) and not table.this.meta.get("ours"):
             raise _unknown_table_function(table.this)
-    for call in tree.walk():
+    for call in nodes(tree, exp.Expr):
         name = _called(call)
         if not name or name in _KEYWORDS or call.meta.get("ours") or is_relation(call):
             continue

@@ -7,7 +7,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Params
-from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.syntax.trees import Present, nodes, unchanged
 from snowpipe_ml.local.translate.argument_counts import check_argument_counts
 from snowpipe_ml.local.translate.bindings import bind, literal
 from snowpipe_ml.local.translate.change_events import count_changes
@@ -54,29 +54,39 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     bind(tree, params, describing=compiler.describing)
     for expand in USER_QUERIES:
         expand(tree, session)
-    replace_variables(tree, session)
-    name_tables(tree)
-    name_identifiers(tree)
-    rewrite_hierarchies(tree)
-    check_functions(tree, session)
+    written = Present(tree)
+    if written.has(exp.Parameter):
+        replace_variables(tree, session)
+    if written.has(exp.TableFromRows):
+        name_tables(tree)
+    if written.has(exp.DynamicIdentifier):
+        name_identifiers(tree)
+    if written.has(exp.Connect):
+        rewrite_hierarchies(tree)
+    with unchanged(tree):
+        check_functions(tree, session)
     check_query(tree)
     check_argument_counts(tree)
     name_projections(tree)
     store_identifiers(tree)
-    check_ambiguous(tree)
-    check_aliases(tree)
-    check_case(tree, session)
+    with unchanged(tree):
+        check_ambiguous(tree)
+        check_aliases(tree)
+        check_case(tree, session)
     unquote_positions(tree, session)
-    expand_stars(tree, session)
+    if written.has(exp.Star):
+        expand_stars(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
     part_case_twins(tree, session)
     next_values(tree, session)
     expand_streams(tree, compiler)
     rewrite_joins(tree, session)
-    order_randomly(tree)
-    count_changes(tree)
-    rewrite_pivots(tree, compiler)
+    if written.has(exp.Window):
+        order_randomly(tree)
+        count_changes(tree)
+    if written.has(exp.Pivot):
+        rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
     name_positions(tree, session)
     check_relations(tree)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, depends_on_session
 
 # Relations and functions whose translation reads something that changes without a statement of DDL.
@@ -13,9 +14,11 @@ _CHANGING = (exp.TableFromRows, exp.DirectoryStage, exp.Placeholder, exp.Paramet
 
 def is_reusable(tree: exp.Expr, session: Session) -> bool:
     """Return whether the translation of a parsed query depends only on its objects and the settings."""
-    if session.storage.has_streams or tree.find(*_CHANGING) is not None:
+    if session.storage.has_streams:
         return False
-    for node in tree.find_all(exp.Func, exp.Table):
+    for node in nodes(tree, exp.Func, exp.Table, *_CHANGING):
+        if isinstance(node, _CHANGING):
+            return False
         if isinstance(node, exp.Table):
             if not isinstance(node.this, exp.Identifier) or node.db.upper() in (
                 "INFORMATION_SCHEMA",

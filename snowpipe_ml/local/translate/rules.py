@@ -10,7 +10,7 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.parameters import input_formats
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.syntax.trees import Matches, nodes, unchanged
 from snowpipe_ml.local.translate.annotation import annotate, relations
 from snowpipe_ml.local.translate.argument_types import check_argument_types
 from snowpipe_ml.local.translate.assignments import check_assigned
@@ -107,31 +107,36 @@ _TYPED_BESIDE_VARIANTS: tuple[type[exp.Expr], ...] = (
 
 def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     """Translate the expressions of a tree whose names are qualified."""
-    known = relations(tree, session)
-    variants = has_variants(tree, known)
+    with unchanged(tree):
+        known = relations(tree, session)
+        variants = has_variants(tree, known)
     if variants:
         tree = rewrite_brackets(tree)
         declare_variables(tree)
     typed = (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED
-    annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
-    if input_formats(session.parameters):
-        for text in nodes(tree, exp.Literal):
-            text.meta[FORMATTED] = True
-    check_assigned(tree, known, session)
+    with unchanged(tree):
+        annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
+        if input_formats(session.parameters):
+            for text in nodes(tree, exp.Literal):
+                text.meta[FORMATTED] = True
+        check_assigned(tree, known, session)
+        check_argument_types(tree)
     if variants:
         store(tree, session)
-    check_argument_types(tree)
     unite_types(tree)
     convert_stored(tree, known, session)
     precise = typed_outputs(tree)
     shown = branch_kinds(tree) if isinstance(tree, exp.Query) else []
-    every = nodes(tree, exp.Expr)
+    every, changed = nodes(tree, exp.Expr), False
     present = {type(node) for node in every}
-    for classes, rule in (*_VARIANT_RULES, *_RULES) if variants else _RULES:
-        if not _any(present, classes):
-            continue
+    for rule, covers in (*_VARIANT_COVERED, *_COVERED) if variants else _COVERED:
+        if changed:
+            every, changed = nodes(tree, exp.Expr), False
+            present = {type(node) for node in every}
+        wanted = {of for of in present if covers[of]}
         # Innermost nodes first, because a rule may copy the arguments of its node.
-        for node in [found for found in reversed(every) if isinstance(found, classes)]:
+        for node in [found for found in reversed(every) if found.__class__ in wanted] if wanted else ():
+            changed = rule not in _CHECKS
             type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, session)
             if replacement is not node:
@@ -145,15 +150,9 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
                     tree = replacement
                 else:
                     node.replace(replacement)
-        every = nodes(tree, exp.Expr)
-        present = {type(node) for node in every}
     set_precisions(precise)
     note_structures(tree, shown)
     return tree
-
-
-def _any(present: set[type[exp.Expr]], classes: tuple[type[exp.Expr], ...]) -> bool:
-    return any(issubclass(kind_, classes) for kind_ in present)
 
 
 Rule = Callable[[exp.Expr, Session], exp.Expr]
@@ -271,3 +270,10 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.Anonymous,), anonymous),
     (_SESSION_FUNCTIONS, session_function),
 )
+
+
+_VARIANT_COVERED, _COVERED = (
+    tuple((rule, Matches(classes)) for classes, rule in rules) for rules in (_VARIANT_RULES, _RULES)
+)
+# The rules that refuse nodes, and change none.
+_CHECKS = frozenset({window_frame})

@@ -16,6 +16,8 @@ TEXTS = {T.TEXT, T.VARCHAR, T.CHAR, T.NVARCHAR}
 VARIANTS = {T.JSON, T.VARIANT, T.OBJECT, T.ARRAY, T.STRUCT, T.MAP}
 BINARIES = {T.BINARY, T.VARBINARY, T.BLOB}
 MOMENTS = TIMESTAMPS | {T.DATE, T.TIME}
+DIGITS = "snowpipe_digits"
+"""In the meta of the type of a column that is an alias of a whole number: the number of its digits."""
 PLAIN = {T.TIMESTAMP: T.TIMESTAMPNTZ, T.DATETIME: T.TIMESTAMPNTZ}
 """The names of TIMESTAMP_NTZ."""
 
@@ -88,7 +90,9 @@ def precision_of(node: exp.Expr | None) -> int | None:
     type_ = node.to if isinstance(node, exp.Cast | exp.TryCast) else node.type
     if type_ is not None and type_.this == T.DECIMAL and _parameters(type_):
         return _parameters(type_)[0]
-    return 38 if kind(node) in INTEGERS else None
+    if kind(node) not in INTEGERS:
+        return None
+    return 38 if type_ is None else type_.meta.get(DIGITS) or 38
 
 
 def number_type(precision: int, scale: int) -> exp.DataType:
