@@ -1,7 +1,7 @@
 """Publish the outputs of steps: each in one statement, and with what others have given it.
 
 A CREATE OR REPLACE statement drops the privileges on the replaced object, its tags and its comments, unless it
-says COPY GRANTS and COPY TAGS and has the comments itself, and it drops masking policies, unless it names them:
+says COPY GRANTS and COPY TAGS and has the comments itself, and it drops policies, unless it names them:
 https://docs.snowflake.com/en/sql-reference/sql/create-table#label-create-table-copy-grants
 A new object is created without these clauses, as COPY GRANTS would keep it from
 the privileges on future objects of its schema. Comments on columns of a table and on functions, for which CREATE
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import DataType, Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
+from snowpipe_ml.steps.data.policies import Policies, listed_columns, policies_of
 from snowpipe_ml.steps.data.target_lag import without_dynamic
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def replace_rows(ctx: RunContext, name: QualifiedName, query: Sql, layout: Layou
     """Replace the rows of a table with those of a query.
 
     An existing table with the same columns, wide enough for the new values, is overwritten in place,
-    which keeps its streams too. Any other table is replaced, which keeps its grants, tags and comments.
+    which keeps its streams too. Any other table is replaced, which keeps its grants, tags, comments and policies.
     """
     shown = without_dynamic(ctx, name, ctx.shown(name))
     if (
@@ -127,7 +128,7 @@ def replace_table(
     shown: Mapping[str, Any] | None,
     layout: Layout = Layout(),
 ) -> None:
-    """Create a table, or replace one and keep its grants, tags, comments and masking policies.
+    """Create a table, or replace one and keep its grants, tags, comments and policies.
 
     Args:
         ctx: the context of the step.
@@ -137,12 +138,17 @@ def replace_table(
         layout: how it is stored, if its content is a query.
     """
     columns = [] if shown is None else _columns(ctx, "TABLE", name)
+    policies = Policies(name) if shown is None else policies_of(ctx, "TABLE", name, columns)
     kept = list(_kept(shown))
-    if content.text.startswith("CLONE"):
-        clauses = [content, *kept]
-    else:
-        masked = _masked(ctx, name, Sql(content.text.removeprefix("AS ")), columns)
-        clauses = [*masked, *layout.clauses, *kept, content]
+    is_clone = content.text.startswith("CLONE")
+    listed, whole = list[Sql](), list[Sql]()
+    if policies != Policies(name):
+        source = content.text.replace("CLONE ", "SELECT * FROM ") if is_clone else content.text
+        new = columns_of_query(ctx, Sql(source.removeprefix("AS ")))
+        whole += policies.clauses(new)  # a clone has them from ALTER; they are checked before it
+        if not is_clone:
+            listed += listed_columns(policies, new, columns_of(ctx, name), columns)
+    clauses = [content, *kept] if is_clone else [*listed, *layout.clauses, *kept, *whole, content]
     statement = sql(
         "CREATE OR REPLACE {kind} {name} {clauses}", kind=layout.kind, name=name, clauses=join(" ", clauses)
     )
@@ -150,21 +156,15 @@ def replace_table(
         ctx.create(name, statement)
         return
     ctx.execute(statement)
-    policies = _policies(columns) if content.text.startswith("CLONE") else {}
     comments = _comments(columns)
-    if not (policies or comments):
+    restores = is_clone and policies != Policies(name)
+    if not (restores or comments):
         return
-    there = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
-    for column, policy in policies.items():
-        if column in there:  # FORCE, since the clone has those of its source
-            ctx.execute(
-                sql(
-                    "ALTER TABLE {name} MODIFY COLUMN {column} SET MASKING POLICY {policy} FORCE",
-                    name=name,
-                    column=Identifier(column),
-                    policy=policy,
-                )
-            )
+    there = columns_of(ctx, name)
+    if restores:
+        now = policies_of(ctx, "TABLE", name, _columns(ctx, "TABLE", name))
+        for change in policies.restored(name, there, now):
+            ctx.execute(change)
     for column, text in comments.items():
         if column in there:
             target = QualifiedName((*name.parts, Identifier(column)))
@@ -188,57 +188,6 @@ def _columns(ctx: RunContext, kind: str, name: QualifiedName) -> list[Row]:
 def _comments(columns: Iterable[Row]) -> dict[str, str]:
     """Return the comments of columns."""
     return {str(row["name"]): str(row["comment"]) for row in columns if row["comment"]}
-
-
-def _policies(columns: Iterable[Row]) -> dict[str, QualifiedName]:
-    """Return the masking policies that are set on columns themselves; those of tags are kept with the tags.
-
-    https://docs.snowflake.com/en/sql-reference/sql/desc-table
-    """
-    return {
-        str(row["name"]): QualifiedName.parse(str(row["policy name"]))
-        for row in columns
-        if row["policy name"]
-    }
-
-
-def _masked(ctx: RunContext, name: QualifiedName, query: Sql, columns: Iterable[Row]) -> Iterator[Sql]:
-    """Return the columns of CREATE TABLE, if a column of the query keeps a masking policy.
-
-    Such a column has its type there. The statement fails if the role may not apply the policy: a table without
-    it would show what it hides.
-
-    Raises:
-        StepError: a column has another type than the one that its policy masks.
-    """
-    policies = _policies(columns)
-    if not policies:
-        return
-    new = columns_of_query(ctx, query)
-    if not policies.keys() & new.keys():
-        return
-    old = columns_of_query(ctx, Sql(f"SELECT * FROM {name.sql}"))
-    types = {str(row["name"]): str(row["type"]) for row in columns}
-    parts: list[Fragment] = []
-    for column, kind in new.items():
-        if column not in policies:
-            parts.append(Identifier(column))
-            continue
-        if kind.name != old[column].name:
-            raise StepError(
-                f"the column {column} of {name} would change its type, and the masking policy {policies[column]} is for "
-                f"{types[column]}: cast it to that type, or run ALTER TABLE {name.sql} MODIFY COLUMN "
-                f"{Identifier(column).sql} UNSET MASKING POLICY, and set another one after the run"
-            )
-        parts.append(
-            sql(
-                "{column} {type} WITH MASKING POLICY {policy}",
-                column=Identifier(column),
-                type=DataType.parse(types[column]) if kind == old[column] else kind,
-                policy=policies[column],
-            )
-        )
-    yield sql("({columns})", columns=join(", ", parts))
 
 
 def _is_view_of(ctx: RunContext, name: QualifiedName, query: Sql) -> bool:
@@ -339,7 +288,7 @@ def publish_view(ctx: RunContext, name: QualifiedName, query: Sql) -> None:
 
 
 def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mapping[str, Any] | None) -> None:
-    """Create a view, or replace one that differs and keep its grants, tags, comments and masking policies.
+    """Create a view, or replace one that differs and keep its grants, tags, comments and policies.
 
     A view with the same query and columns that fit stays, since a new one would make the streams on it stale. The
     columns of a view are those of its creation, even if the query has a star and a table has more columns now:
@@ -356,13 +305,14 @@ def replace_view(ctx: RunContext, name: QualifiedName, query: Sql, shown: Mappin
     if shown is not None and _is_view_of(ctx, name, query):
         return
     described = [] if shown is None else _columns(ctx, "VIEW", name)
-    comments, policies = _comments(described), _policies(described)
-    if comments or policies:
+    comments = _comments(described)
+    policies = Policies(name) if shown is None else policies_of(ctx, "VIEW", name, described)
+    if comments or policies != Policies(name):
         columns = []
-        for column in columns_of_query(ctx, query):
-            parts: list[Fragment] = [Identifier(column)]
-            if column in policies:
-                parts.append(sql("WITH MASKING POLICY {policy}", policy=policies[column]))
+        new = columns_of_query(ctx, query)
+        clauses += policies.clauses(new)
+        for column in new:
+            parts: list[Fragment] = [Identifier(column), *policies.on_column(column)]
             if column in comments:
                 parts.append(sql("COMMENT {text}", text=Literal(comments[column])))
             columns.append(join(" ", parts))
