@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from snowpipe_ml.answers.compare import Comparison, counted, replay
+from snowpipe_ml.answers.format import Statement, read, write
+from snowpipe_ml.answers.recorder import record as recorded
 from snowpipe_ml.cli.options import make_console, open_pipeline, selection_options, spec_options
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.recording.compare import Comparison, counted, replay
-from snowpipe_ml.recording.format import Statement, read, write
-from snowpipe_ml.recording.recorder import record as recorded
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.ui.terminal import Checklist
 

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snowpipe_ml.answers.format import VERSION, Header, Record
+from snowpipe_ml.answers.masking import Masking
+from snowpipe_ml.answers.observer import Observer
 from snowpipe_ml.engine.events import Listener
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.engine.run.opening import connector
 from snowpipe_ml.plugins import RunInfo, Target
 from snowpipe_ml.plugins.connection import execute
-from snowpipe_ml.recording.format import VERSION, Header, Record
-from snowpipe_ml.recording.masking import Masking
-from snowpipe_ml.recording.observer import Observer
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, Sql

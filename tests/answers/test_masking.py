@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snowpipe_ml.recording.masking import Masking
+from snowpipe_ml.answers.masking import Masking
 
 PLAIN = Masking(known=["DEMO", "PUBLIC"])
 HASHED = Masking("salt")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from snowpipe_ml.answers.format import Record, Statement
+from snowpipe_ml.answers.recorder import Embedded, record
 from snowpipe_ml.engine.events import Event, Listener, StepFinished
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.recording.format import Record, Statement
-from snowpipe_ml.recording.recorder import Embedded, record
 
 _MISSING = (2003, 2043)
 

@@ -74,7 +74,7 @@ _TRACE = re.compile(r"Traceback \(.*", re.DOTALL)
 @cache
 def words() -> frozenset[str]:
     """Return the words of Snowflake's statements, listings and messages, in upper case."""
-    text = (files("snowpipe_ml.recording") / "words.txt").read_text(encoding="utf-8")
+    text = (files("snowpipe_ml.answers") / "words.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 
 

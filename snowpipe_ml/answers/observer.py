@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from snowpipe_ml.answers.format import Column, Failure, Statement, StepEnd
+from snowpipe_ml.answers.masking import Masking
 from snowpipe_ml.engine.events import Event, Status, StepFinished, StepStarted
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.plugins.connection import Connection
-from snowpipe_ml.recording.format import Column, Failure, Statement, StepEnd
-from snowpipe_ml.recording.masking import Masking
 from snowpipe_ml.sql import QualifiedName, sql
 from snowpipe_ml.text.redaction import redact
 

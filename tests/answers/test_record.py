@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from snowpipe_ml import Pipeline
+from snowpipe_ml.answers.compare import Difference, compare, replay
+from snowpipe_ml.answers.format import LINES, Column, Failure, Record, Statement, read, write
 from snowpipe_ml.cli.main import main
-from snowpipe_ml.recording.compare import Difference, compare, replay
-from snowpipe_ml.recording.format import LINES, Column, Failure, Record, Statement, read, write
 from tests.accounts import Account, account
 from tests.conftest import ROOT
 
