@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import UsageError
 
 _MISSING = (2003, 2043)
+_EVENTS = re.compile(r"INSERT INTO \S+\.EVENTS \(RUN_ID,")
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ def _between(recorded: Statement, embedded: Statement, row_counts: bool) -> Iter
             yield differing("column", there or "no column", here or "no column")
     if recorded.status is not None and embedded.status is not None and recorded.status != embedded.status:
         yield differing("status", recorded.status, embedded.status)
-    if row_counts and recorded.rows != embedded.rows:
+    # How many records of a run are written at once depends on how long its steps take.
+    if row_counts and recorded.rows != embedded.rows and not _EVENTS.match(recorded.statement):
         yield differing("rows", recorded.rows, embedded.rows)
 
 
