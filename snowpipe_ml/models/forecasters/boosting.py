@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snowpipe_ml.models.base import Explanation, Forecast, RowForecaster
+from snowpipe_ml.models.openmp import lightgbm_module
 from snowpipe_ml.models.panel import Series
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class _LightGBM(RowForecaster):
         return False
 
     def _train(self, x: np.ndarray, y: np.ndarray) -> lightgbm.Booster:
-        import lightgbm
+        lightgbm = lightgbm_module()
 
         data = lightgbm.Dataset(x, y, params={"verbosity": -1, "min_data_in_bin": 1})
         return lightgbm.train(self._parameters(), data, num_boost_round=self.settings["rounds"])
@@ -84,7 +85,7 @@ class _LightGBM(RowForecaster):
 
     @staticmethod
     def _models(state: Mapping[str, np.ndarray]) -> list[lightgbm.Booster]:
-        import lightgbm
+        lightgbm = lightgbm_module()
 
         whole, ends = state["texts"].tobytes(), [0, *state["ends"].tolist()]
         return [

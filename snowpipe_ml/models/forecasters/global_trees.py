@@ -16,6 +16,7 @@ import numpy as np
 from snowpipe_ml.models.forecasters.over_all import LEAST_ROWS, OverAll
 from snowpipe_ml.models.forecasters.statistical import filled
 from snowpipe_ml.models.forecasters.windows import Windows
+from snowpipe_ml.models.openmp import lightgbm_module
 from snowpipe_ml.models.panel import Series
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _FARTHEST = 28  # days ahead that the direct model tells apart
 
 class _GlobalTrees(OverAll):
     def _train(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> lightgbm.Booster:
-        import lightgbm
+        lightgbm = lightgbm_module()
 
         settings = self.settings
         parameters = {
@@ -56,7 +57,7 @@ class _GlobalTrees(OverAll):
 
     @staticmethod
     def _booster_of(state: Mapping[str, np.ndarray]) -> lightgbm.Booster | None:
-        import lightgbm
+        lightgbm = lightgbm_module()
 
         text = state["booster"].tobytes().decode()
         return lightgbm.Booster(model_str=text) if text else None
