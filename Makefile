@@ -57,7 +57,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md
+	$(BIN)/snowpipe-ml schema --check --reference docs/reference.md --errors docs/errors.md
 
 test: install
 	$(PYTEST) --no-loadscope-reorder

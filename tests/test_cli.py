@@ -51,6 +51,7 @@ def invoke(*arguments: object) -> Result:
         "record",
         "export",
         "export tasks",
+        "explain",
         "explore",
         "try",
     ],

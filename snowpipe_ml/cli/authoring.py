@@ -16,6 +16,7 @@ from snowpipe_ml.errors import SchemaDriftError, UsageError
 from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 from snowpipe_ml.text.problems import did_you_mean
+from snowpipe_ml.ui.explained import errors_page
 
 _TEMPLATES = (*scaffold.TEMPLATES, scaffold.FORECAST, scaffold.TESTING)
 
@@ -45,13 +46,16 @@ def steps(type_name: str | None) -> None:
 @click.option(
     "--reference", type=click.Path(path_type=Path), help="Write the reference page too, to this file."
 )
-def schema(check: bool, directory: Path, reference: Path | None) -> None:
+@click.option("--errors", type=click.Path(path_type=Path), help="Write the page of errors too, to this file.")
+def schema(check: bool, directory: Path, reference: Path | None, errors: Path | None) -> None:
     """Write the JSON Schema with which editors check a spec."""
     texts = {
         directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
     }
     if reference is not None:
         texts[reference] = reference_page()
+    if errors is not None:
+        texts[errors] = errors_page()
     for path, text in texts.items():
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)

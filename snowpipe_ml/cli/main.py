@@ -34,6 +34,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "doctor:doctor",
         "Ask the account of a target what SPEC lacks there.",
     ),
+    "explain": ("explain:explain_command", "Explain the error CODE: its cause, an example, and what to do."),
     "explore": (
         "explore:explore",
         "Explore TABLE on the target of SPEC, and suggest the steps of a forecast.",

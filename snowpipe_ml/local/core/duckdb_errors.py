@@ -164,7 +164,9 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda name: error(2028, "42601", f"SQL compilation error:\nambiguous column name '{name}'"),
     ),
     (
-        re.compile(r"^Binder Error: Star expression .* resulted in an empty set of columns"),
+        re.compile(
+            r"^Binder Error: (?:Star expression .* resulted in an empty set of columns|SELECT list is empty)"
+        ),
         lambda: error(1080, "42601", "SQL compilation error:\nSELECT with no columns"),
     ),
     (

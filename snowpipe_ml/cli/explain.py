@@ -1,0 +1,28 @@
+"""The command ``explain``."""
+
+from __future__ import annotations
+
+import click
+
+from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.ui.explained import explain, explanations
+
+
+@click.command("explain")
+@click.argument("code", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain_command(code: str | None, as_json: bool) -> None:
+    """Explain the error CODE: its cause, an example, and what to do.
+
+    CODE is a number of Snowflake's such as 002003, an exception such as LockedError, an exit code, or a whole message
+    that has one of them. Without it, all codes are listed.
+    """
+    found = explanations() if code is None else explain(code)
+    if as_json:
+        click.echo(json_text([one.model_dump() for one in found], indent=2))
+    elif code is None:
+        width = max(len(one.code) for one in found)
+        for one in found:
+            click.echo(f"{one.code:<{width}}  {one.title or one.cause}")
+    else:
+        click.echo("\n\n".join(map(str, found)))
