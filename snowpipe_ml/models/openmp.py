@@ -26,9 +26,10 @@ def lightgbm_module() -> ModuleType:
     except OSError as error:
         if _LIBRARY not in str(error):
             raise
-    torch = find_spec("torch")
-    for folder in (torch and torch.submodule_search_locations) or ():
-        brought = Path(folder, "lib", _LIBRARY)
+    # Beside LightGBM: a function that does not declare PyTorch finds no module of that name.
+    found = find_spec("lightgbm")
+    if found is not None and found.origin is not None:
+        brought = Path(found.origin).parents[1] / "torch" / "lib" / _LIBRARY
         if brought.is_file():
             ctypes.CDLL(str(brought), mode=ctypes.RTLD_GLOBAL)
             return import_module("lightgbm")

@@ -20,9 +20,8 @@ CODE = "from snowpipe_ml.models.openmp import lightgbm_module; print(lightgbm_mo
 
 
 def imported(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    (folder / "lightgbm.py").write_text(text)
-    (folder / "torch").mkdir(exist_ok=True)
-    (folder / "torch" / "__init__.py").touch()
+    (folder / "lightgbm").mkdir()
+    (folder / "lightgbm" / "__init__.py").write_text(text)
     return subprocess.run(
         [sys.executable, "-c", CODE],
         env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
