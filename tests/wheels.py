@@ -6,6 +6,7 @@ import base64
 import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 
@@ -38,4 +39,25 @@ def make_wheel(
         for member, text in content.items():
             archive.writestr(member, text)
         archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+    return path
+
+
+def wheel_of_installed(folder: Path, name: str) -> Path:
+    """Write a wheel of an installed pure distribution, from its files."""
+    distribution = metadata.distribution(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name.replace('-', '_')}-{distribution.version}-py3-none-any.whl"
+    left_out = ("INSTALLER", "REQUESTED", "direct_url.json", "RECORD")
+    with zipfile.ZipFile(path, "w") as archive:
+        lines = []
+        for file in distribution.files or ():
+            if file.suffix == ".pyc" or file.name in left_out:
+                continue
+            data = file.read_binary()
+            archive.writestr(file.as_posix(), data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            lines.append(f"{file.as_posix()},sha256={digest},{len(data)}\n")
+            if file.name == "METADATA":
+                record = file.with_name("RECORD").as_posix()
+        archive.writestr(record, "".join(lines) + f"{record},,\n")
     return path

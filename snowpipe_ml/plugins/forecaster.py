@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from snowpipe_ml.errors import PluginError
 from snowpipe_ml.registry import Registry
+from snowpipe_ml.sql import StagePath
 
 
 class ForecasterSettings(BaseModel):
@@ -63,9 +64,14 @@ class ForecasterSettings(BaseModel):
         return self.type not in self.unsaved
 
     @property
-    def required_package(self) -> str | None:
-        """The package that this model needs besides numpy and pandas."""
-        return self.requires.get(self.type)
+    def required_packages(self) -> tuple[str, ...]:
+        """The packages that this model needs besides numpy and pandas."""
+        return (self.requires[self.type],) if self.type in self.requires else ()
+
+    @property
+    def imports_from(self) -> StagePath | None:
+        """A folder on a stage whose files the function imports, such as weights."""
+        return None
 
 
 _SettingsT = TypeVar("_SettingsT", bound=type[ForecasterSettings])

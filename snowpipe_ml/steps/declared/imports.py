@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from snowpipe_ml.errors import StepError
+from snowpipe_ml.packages.channel import distribution_name, parse_package
 from snowpipe_ml.packages.lock import ImportLock, problems, read_lock
 from snowpipe_ml.packages.wheels import fetch, inspect, sha256_of
 from snowpipe_ml.plugins import Finding, Kind, PlanContext, Resource, RunContext, StepPlan, StepResult
 from snowpipe_ml.spec.packages import WheelImport
 from snowpipe_ml.sql import Literal, QualifiedName, Sql, StagePath, sql
 from snowpipe_ml.steps.declared.step import DeclaredStep
-from snowpipe_ml.steps.declared.wheels import fetch_wheels, wheel_fault
+from snowpipe_ml.steps.declared.wheels import distribution_of, fetch_wheels, wheel_fault
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,13 @@ class ImportStep(DeclaredStep):
     def packages(self, ctx: PlanContext) -> list[str]:
         """Return the channel packages that a function with this import must declare besides its own list."""
         return self.lock(ctx).declared_here if self.model.requirements else []
+
+    def distributions(self, ctx: PlanContext) -> set[str]:
+        """Return the PyPI names of what a function with this import can import."""
+        if not self.model.requirements:
+            return {distribution_of(text) for text in self.model.wheels}
+        channel = (distribution_name(parse_package(text).name) for text in self.packages(ctx))
+        return {canonicalize_name(name) for name in self.lock(ctx).wheels} | set(channel)
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         # What the lock file has, although it may not match the spec: it is checked where it is used.

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.wheels import inspect, is_pure, wheel_cache
 
@@ -27,6 +29,12 @@ def fetch_wheels(requirements: Iterable[str], base_dir: Path) -> list[Path]:
         StepError: a version is not pinned, or a wheel contains native code or cannot be fetched.
     """
     return [_fetch(text.strip(), base_dir) for text in requirements]
+
+
+def distribution_of(text: str) -> str:
+    """Return the PyPI name of a requirement: ``name==version``, or a path to a ``.whl``."""
+    text = text.strip()
+    return canonicalize_name(Path(text).name.split("-")[0] if text.endswith(".whl") else text.split("==")[0])
 
 
 def wheel_fault(text: str, base_dir: Path) -> str | None:

@@ -22,9 +22,11 @@ from snowpipe_ml.plugins import (
     TableName,
     function,
     register,
+    stage,
     table,
 )
-from snowpipe_ml.sql import Sql
+from snowpipe_ml.plugins.forecaster import ForecasterSettings
+from snowpipe_ml.sql import Sql, StagePath
 from snowpipe_ml.steps.data.publish import publish_functions
 from snowpipe_ml.steps.forecasting.features import Features
 from snowpipe_ml.steps.forecasting.models import (
@@ -38,6 +40,7 @@ from snowpipe_ml.steps.forecasting.models import (
     own_files,
 )
 from snowpipe_ml.steps.forecasting.panels import argument_count, create_function, result_columns
+from snowpipe_ml.steps.forecasting.weights import weight_files, weight_folders
 from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle, too_many
 
 # The rows that a series needs for a model, where these are not 32.
@@ -137,6 +140,14 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         s = self.settings
         yield table(s.features, "features")
         yield from s.bundle_reads()
+        for folder in weight_folders(self.models):
+            yield stage(folder, "model")
+
+    @property
+    def models(self) -> tuple[ForecasterSettings, ...]:
+        """All models that the function trains: the members of an ensemble, and those of the comparison."""
+        s = self.settings
+        return (*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ()))
 
     def writes(self, ctx: PlanContext) -> Iterable[Resource]:
         yield function(self.settings.function, "function")
@@ -197,9 +208,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             "keep_models": s.keep_models,
         }
 
-    def _bundle(self, ctx: PlanContext, *, offline: bool) -> Bundle:
+    def _bundle(self, ctx: PlanContext, weights: Iterable[StagePath], *, offline: bool) -> Bundle:
         s = self.settings
-        models = [*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ())]
         config = json.dumps(self.config_of(self.features(ctx)), sort_keys=True).encode()
         return bundle(
             ctx,
@@ -207,8 +217,9 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
             stage=s.stage,
             packages=s.packages,
             imports=s.imports,
+            staged=weights,
             offline=offline,
-            files={"forecaster.json": config, **own_files(ctx, models)},
+            files={"forecaster.json": config, **own_files(ctx, self.models)},
         )
 
     def _check_features(self, ctx: PlanContext) -> None:
@@ -223,15 +234,15 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings
-        models = (*candidates_of(s.model).values(), *(s.backtest.compare if s.backtest else ()))
-        check_packages(ctx, s, models)
+        check_packages(ctx, s, self.models)
         self._check_features(ctx)
         lost = [name for name, model in candidates_of(s.model).items() if not model.can_be_saved]
         if s.keep_models and lost:
             raise StepError(f"`keep_models` is set, but {', '.join(lost)} cannot be saved: use another model")
         if s.keep_models and self.features(ctx).settings.hierarchy:
             raise StepError("`keep_models` is set, but saved models do not add up over a `hierarchy`")
-        made = self._bundle(ctx, offline=True)
+        weights = [folder.child("<file>") for folder in weight_folders(self.models)]
+        made = self._bundle(ctx, weights, offline=True)
         wheels = (
             f", and the wheels of {', '.join(map(str, self.settings.imports))}"
             if self.settings.imports
@@ -243,7 +254,7 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         )
 
     def run(self, ctx: RunContext) -> StepResult:
-        made = self._bundle(ctx, offline=False)
+        made = self._bundle(ctx, weight_files(ctx, self.models), offline=False)
         made.upload(ctx)
         publish_functions(ctx, self.settings.function, [self._statement(ctx, made)])
         return StepResult(message=str(self.settings.function))

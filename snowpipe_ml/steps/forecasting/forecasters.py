@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, ClassVar
 from typing import Literal as Choice
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, field_serializer, model_validator
 
+from snowpipe_ml.plugins import StageLocation
 from snowpipe_ml.plugins.forecaster import ForecasterSettings, register_forecaster
+from snowpipe_ml.sql import StagePath
 
 _SEASON = (
     "Periods of a season; 1 if there is none. By default as `frequency` has it: 24 hours, 7 days, 5 business days, 52 "
@@ -229,3 +231,59 @@ class MSTL(ForecasterSettings):
         description="Periods of a season, of which a series needs two; by default as `frequency` has it",
     )
     history: Annotated[int, Field(ge=30)] | Choice["auto"] | None = Field(None, description=_HISTORY)
+
+
+# The code, and what it imports to forecast. Their other requirements are for training and downloading.
+_LIBRARIES = {
+    "chronos": ("chronos-forecasting", "pytorch", "transformers", "einops"),
+    "fracast": ("fracast", "pytorch", "safetensors"),
+}
+
+
+@register_forecaster
+class Pretrained(ForecasterSettings):
+    """A model that was trained on many other series: it forecasts without training, from the target's past."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+    implementations: ClassVar[Mapping[str, str]] = {
+        "pretrained": "snowpipe_ml.models.forecasters.pretrained:PretrainedForecaster"
+    }
+    uses_features: ClassVar[bool] = False
+    unsaved: ClassVar[Collection[str]] = ("pretrained",)
+
+    type: Choice["pretrained"]
+    library: Choice["chronos", "fracast"] = Field(
+        "fracast",
+        description="The code of the model: `chronos` is chronos-forecasting, for weights of Chronos, Chronos-Bolt and "
+        "Chronos-2; `fracast` has weights in its wheel",
+    )
+    weights: StageLocation | None = Field(
+        None,
+        description="Folder on a stage with config.json and the weights as .safetensors, each uncompressed. `fracast` "
+        "needs none",
+    )
+    metric: Choice["mae", "rmse"] = Field(
+        "mae", description="`mae` forecasts the median, `rmse` the mean of nine quantiles"
+    )
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Pretrained:
+        if self.weights is None and self.library == "chronos":
+            raise ValueError(
+                "`library: chronos` has no weights of its own: give `weights`, a folder on a stage"
+            )
+        return self
+
+    @field_serializer("weights")
+    def _as_text(self, place: StagePath | None) -> str | None:
+        return None if place is None else place.text
+
+    @property
+    def required_packages(self) -> tuple[str, ...]:
+        """The packages of the library."""
+        return _LIBRARIES[self.library]
+
+    @property
+    def imports_from(self) -> StagePath | None:
+        """The folder with the weights."""
+        return self.weights

@@ -23,7 +23,7 @@ from snowpipe_ml.steps.forecasting.forecasters import (
     SeasonalNaive,
     StatsForecast,
 )
-from snowpipe_ml.steps.models.bundle import BundleSettings, package_archive
+from snowpipe_ml.steps.models.bundle import BundleSettings, import_step, package_archive
 
 _MANY = 24  # periods of a season, of which a moving average takes one
 
@@ -224,19 +224,22 @@ def check_packages(ctx: PlanContext, bundled: BundleSettings, models: Iterable[F
     Raises:
         StepError: it names the model, the package, and the list that lacks it.
     """
-    given = {
+    listed = {
         distribution_name(parse_package(text).name) for text in ctx.package_list(bundled.packages).packages
     }
-    given |= {distribution_name(str(name)) for name in bundled.imports}
+    imported = {name for one in bundled.imports for name in import_step(ctx, one).distributions(ctx)}
     for model in models:
-        need = model.required_package
-        if need is not None and distribution_name(need) not in given:
-            raise StepError(
-                f"the model {model.type} needs the package {need}, and packages.{bundled.packages} does not list it"
-            )
+        needs = model.required_packages
+        if needs and distribution_name(needs[0]) in listed:
+            continue  # a listed package brings its requirements; a wheel does not
+        for need in needs:
+            if distribution_name(need) not in listed | imported:
+                raise StepError(
+                    f"the model {model.type} needs the package {need}, and packages.{bundled.packages} does not list it"
+                )
 
 
-def own_files(ctx: PlanContext, models: list[ForecasterSettings]) -> dict[str, bytes]:
+def own_files(ctx: PlanContext, models: Iterable[ForecasterSettings]) -> dict[str, bytes]:
     """Return the files that are deployed with the function: custom classes, and packages of forecasters.
 
     Raises:
