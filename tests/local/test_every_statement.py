@@ -538,6 +538,36 @@ CASES: dict[str, Case] = {
         "DESCRIBE VIEW names",
         {"name": ["NAME"], "type": ["VARCHAR(16777216)"], "kind": ["COLUMN"], "null?": ["Y"]},
     ),
+    "UNDROP TABLE": Case(
+        [TABLE, ROWS, "ALTER TABLE people SET DATA_RETENTION_TIME_IN_DAYS = 1", "DROP TABLE people"],
+        "UNDROP TABLE people",
+        [("Table PEOPLE successfully restored.",)],
+        [
+            (ALL_PEOPLE, PEOPLE),
+            ("UNDROP TABLE people", "already exists"),
+            ("UNDROP TABLE nobody", "was purged"),
+        ],
+    ),
+    "UNDROP SCHEMA": Case(
+        [
+            "CREATE SCHEMA gone DATA_RETENTION_TIME_IN_DAYS = 1",
+            "CREATE TABLE gone.t AS SELECT 1 AS a",
+            "DROP SCHEMA gone",
+        ],
+        "UNDROP SCHEMA gone",
+        [("Schema GONE successfully restored.",)],
+        [("SELECT a FROM gone.t", [(1,)]), ("UNDROP SCHEMA gone", "already exists")],
+    ),
+    "UNDROP DATABASE": Case(
+        [
+            "CREATE DATABASE gone DATA_RETENTION_TIME_IN_DAYS = 1",
+            "CREATE TABLE gone.public.t AS SELECT 1 AS a",
+            "DROP DATABASE gone",
+        ],
+        "UNDROP DATABASE gone",
+        [("Database GONE successfully restored.",)],
+        [("SELECT a FROM gone.public.t", [(1,)]), ("UNDROP DATABASE gone", "already exists")],
+    ),
     "DROP DATABASE": Case(
         ["CREATE DATABASE dropped"],
         "DROP DATABASE dropped",

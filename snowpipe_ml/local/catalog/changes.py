@@ -3,8 +3,8 @@
 https://docs.snowflake.com/en/sql-reference/functions/system_last_change_commit_time
 
 Each statement that changes a table appends an entry in its own transaction. Entries are never updated, so
-that two sessions that write to the same table do not conflict. Outdated entries are deleted when the
-warehouse is opened.
+that two sessions that write to the same table do not conflict. Time Travel uses them too: see versions.py.
+Outdated entries are deleted when the warehouse is opened.
 """
 
 from __future__ import annotations
@@ -13,18 +13,9 @@ from sqlglot import exp
 
 from snowpipe_ml.local.catalog.objects import existing_kind
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
+from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.syntax.reader import Reader
-
-
-def note_change(session: Session, name: Name) -> None:
-    """Record, in the open transaction, that the transaction changes a table or view."""
-    schema, table = (literal(part) for part in name[1:])
-    # Literals and not parameters: a prepared statement takes twice as long.
-    session.duck.execute(
-        f"INSERT INTO {quoted(name[0], CATALOG, 'CHANGES')} VALUES ({schema}, {table}, {session.storage.clock.tick()})"
-    )
 
 
 def written_table(tree: exp.Expr) -> Name | None:

@@ -5,8 +5,11 @@ https://docs.snowflake.com/en/sql-reference/sql/grant-privilege
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, Name, quoted
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.core.values import Row
 
 GRANTS = quoted(ACCOUNT, CATALOG, "GRANTS")
 FUTURE = "FUTURE "
@@ -100,6 +103,36 @@ def forget_within(session: Session, *place: str) -> None:
         "OR starts_with(name, $1 || '.')",
         [whole, "DATABASE" if len(place) == 1 else "SCHEMA", FUTURE],
     )
+
+
+def within(session: Session, *place: str) -> list[Row]:
+    """Return the privileges on a database or schema and on all that it holds, so that they can be restored."""
+    whole = ".".join(place)
+    return session.duck.execute(
+        "SELECT privilege, granted_on, name, grantee, grant_option, granted_to, created_on::VARCHAR "
+        f"FROM {GRANTS} WHERE (name = $1 AND (granted_on = $2 OR starts_with(granted_on, $3))) "
+        "OR starts_with(name, $1 || '.')",
+        [whole, "DATABASE" if len(place) == 1 else "SCHEMA", FUTURE],
+    ).fetchall()
+
+
+def on_table(session: Session, name: Name) -> list[Row]:
+    """Return the privileges on a table, so that they can be restored."""
+    return session.duck.execute(
+        "SELECT privilege, granted_on, name, grantee, grant_option, granted_to, created_on::VARCHAR "
+        f"FROM {GRANTS} WHERE granted_on = 'TABLE' AND name = ?",
+        [".".join(name)],
+    ).fetchall()
+
+
+def restore(session: Session, kept: Sequence[Row]) -> None:
+    """Grant the privileges again that a restored object had."""
+    for row in kept:
+        session.duck.execute(
+            f"INSERT INTO {GRANTS} (privilege, granted_on, name, grantee, grant_option, granted_to, created_on) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            list(row),
+        )
 
 
 def rename(session: Session, word: str, old: Name, new: Name) -> None:

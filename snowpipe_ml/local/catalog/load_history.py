@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.stages import MissingFilesError, StagedFile
+from snowpipe_ml.local.catalog.versions import note_change
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.queries import select
 from snowpipe_ml.local.core.session import Session
@@ -104,7 +104,7 @@ def remembered(session: Session, target: Name) -> dict[str, str]:
 def remember(session: Session, target: Name, done: list[Loaded], query_id: str) -> None:
     """Record the files that a COPY has loaded or rejected, in the transaction of the COPY."""
     if any(item.loaded for item in done):
-        note_change(session, target)
+        note_change(session, target, sum(item.loaded for item in done))
     loads = session.catalog(target[0], "LOADS")
     for item in done:
         session.duck.execute(

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from snowpipe_ml.local.catalog.versions import keep_version
 from snowpipe_ml.local.core.names import CATALOG, Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
 
@@ -130,6 +131,8 @@ def tracked(session: Session, table: Name | None, affected: Affected = ANY) -> I
         affected: the rows that the block can change. If they are few, they take little time, however many rows the
             table has.
     """
+    if table is not None and affected is not INSERTED:
+        keep_version(session, table)
     streams = _streams_on(session, table) if table is not None and session.storage.has_streams else []
     if table is None or not streams:
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import (
     Keys,
     StoredColumn,
@@ -14,6 +13,7 @@ from snowpipe_ml.local.catalog.columns import (
     rename_in_keys,
     stored_columns,
 )
+from snowpipe_ml.local.catalog.dropped import keep_dropped
 from snowpipe_ml.local.catalog.kind import Kind, Schema
 from snowpipe_ml.local.catalog.load_history import forget_rejects
 from snowpipe_ml.local.catalog.objects import existing_kind
@@ -21,6 +21,7 @@ from snowpipe_ml.local.catalog.properties import CLUSTER_BY, TEXT, properties_of
 from snowpipe_ml.local.catalog.streams import make_stale, rename_base
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import uncover
+from snowpipe_ml.local.catalog.versions import NOTES, note_change, rename_versions
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.ddl import after_name
 from snowpipe_ml.local.core.names import Name, quoted
@@ -30,23 +31,28 @@ from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.sql import Identifier, Literal
 
 # The catalog tables with notes about tables and views, and the column with the name of the table or view.
-_NOTES = {
-    "TEMPORARY": "name",
-    "TRANSIENT": "name",
-    "TAG_VALUES": "object_name",
-    "LOADS": "table_name",
-    "COPY_ERRORS": "table_name",
-    "COPY_FAILURES": "table_name",
-    "COLUMNS": "table_name",
-    "PROPERTIES": "name",
-}
+_NOTES = {"TEMPORARY": "name", **NOTES}
 
 
-def forget(session: Session, name: Name) -> None:
-    """Delete the notes about a table or view that is dropped or replaced, and record the change."""
+def forget(session: Session, name: Name, *, kept: bool = False) -> None:
+    """Delete the notes about a table or view that is dropped or replaced, and record the change.
+
+    Args:
+        session: the session.
+        name: the table or view.
+        kept: whether the notes are those of the kept table: see dropped.py.
+    """
     session.storage.owners.pop(name, None)
     uncover(session, name)
     make_stale(session, name)
+    if session.storage.retentions.get(name[0]):
+        session.storage.retentions.pop(name[0])
+    if not kept:
+        _delete_notes(session, name)
+    note_change(session, name)
+
+
+def _delete_notes(session: Session, name: Name) -> None:
     # Most tables have few notes: to look for them takes less time than to delete what is not there.
     noted = session.duck.execute(
         " UNION ALL ".join(
@@ -62,7 +68,6 @@ def forget(session: Session, name: Name) -> None:
         )
     if ("COPY_FAILURES",) in noted:
         forget_rejects(session, name[0])
-    note_change(session, name)
 
 
 def rename_notes(session: Session, old: Name, new: Name) -> None:
@@ -76,6 +81,8 @@ def rename_notes(session: Session, old: Name, new: Name) -> None:
             [new[2], *old[1:]],
         )
     rename_base(session, old, new)
+    rename_versions(session, old, new)
+    session.storage.retentions.pop(old[0], None)
 
 
 def rename_column(session: Session, table: Name, old: str, new: str) -> None:
@@ -113,8 +120,9 @@ class _Stored(Kind):
 
         def run() -> None:
             with in_transaction(session):
+                kept = self.word == "TABLE" and keep_dropped(session, name)
                 session.duck.execute(f"DROP {self.word} {quoted(*name)}")
-                forget(session, name)
+                forget(session, name, kept=kept)
 
         retry_conflicts(session, run)
         return True

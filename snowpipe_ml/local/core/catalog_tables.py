@@ -66,6 +66,9 @@ CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.PROPERTIES (
   schema_name VARCHAR, name VARCHAR, property VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.TRANSIENT (schema_name VARCHAR, name VARCHAR);
 CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.CHANGES (schema_name VARCHAR, name VARCHAR, changed_at BIGINT);
+ALTER TABLE "{{db}}".{CATALOG}.CHANGES ADD COLUMN IF NOT EXISTS appended BIGINT;
+CREATE TABLE IF NOT EXISTS "{{db}}".{CATALOG}.VERSIONS (
+  schema_name VARCHAR, name VARCHAR, kept VARCHAR, changed_at BIGINT, rows BIGINT, cells BIGINT, definition VARCHAR);
 """
 """Creates the catalog of a database; its name in quotes replaces ``{db}``."""
 

@@ -25,10 +25,12 @@ _COMPLETING = re.compile(
     r"\s*(?:(?:COMMIT|ROLLBACK|DROP|COMMENT|SET|USE)\b|(?:INSERT INTO|DELETE FROM|UPDATE|SELECT [\w, ]+ FROM) "
     r'"(?:[^"]|"")*"\."_SNOWPIPE"\.)'
 )
-# Statements that change a table or view that other statements can name, or its declared columns.
+# Statements that change a table or view that other statements can name, or its declared columns; not the copies
+# for Time Travel.
+_VERSION = r'"(?:[^"]|"")*"\."_SNOWPIPE"\."VERSION_'
 _DEFINING = re.compile(
-    r"\s*(?:(?:CREATE(?! TEMP)|ALTER|DROP|COMMENT|ROLLBACK)\b|(?:INSERT INTO|DELETE FROM|UPDATE) "
-    r'"(?:[^"]|"")*"\."_SNOWPIPE"\."COLUMNS")',
+    rf"\s*(?:(?:CREATE(?! TEMP| TABLE {_VERSION})|ALTER|DROP(?! TABLE IF EXISTS {_VERSION})|COMMENT|ROLLBACK)\b|"
+    r'(?:INSERT INTO|DELETE FROM|UPDATE) "(?:[^"]|"")*"\."_SNOWPIPE"\."COLUMNS")',
     re.I,
 )
 _ABORTED = "TransactionContext Error: Current transaction is aborted (please ROLLBACK)"

@@ -7,6 +7,7 @@
       databases/NAME.duckdb       the database's tables, and its catalog in the schema _SNOWPIPE
       databases/_ACCOUNT.duckdb   account-level objects: warehouses, roles, grants
       stages/ID/...               files of a stage
+      dropped/...                 the files of dropped databases, for UNDROP
       external/...                files of external stages while statements read them
 
 The catalog of a database is stored in the database's own file, because one DuckDB transaction cannot
@@ -33,6 +34,7 @@ import duckdb
 from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
 from snowpipe_ml.local.core.catalog_tables import create_catalog
 from snowpipe_ml.local.core.checkpoints import Checkpoints
+from snowpipe_ml.local.core.dropped_databases import DroppedDatabases
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
 from snowpipe_ml.local.core.lock_file import LockFile
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.local")
 
+
+_LOG_DAYS = 90  # the longest DATA_RETENTION_TIME_IN_DAYS
 
 _SETTINGS = (
     *checkpoints.SETTINGS,
@@ -121,6 +125,8 @@ class Storage:
         self.covers: dict[tuple[int, Name], Name] = {}
         # Counts the statements that may have changed an object: translations made before are not used again.
         self.catalog_version = 0
+        # By database, DATA_RETENTION_TIME_IN_DAYS by schema and table; read when first needed.
+        self.retentions: dict[str, dict[tuple[str, str], int]] = {}
         self.has_streams = False  # lets statements skip the lookup of streams where there are none
         self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
         self.id = uuid.uuid4().hex
@@ -137,6 +143,7 @@ class Storage:
         for folder in ("databases", "stages", "spill", "external", "functions"):
             private.restrict(self.path / folder)
         self._lock_file = LockFile(self.path)
+        self.dropped = DroppedDatabases(self.path / "dropped", self.path / "stages")
         with contextlib.ExitStack() as undo:
             undo.callback(self._lock_file.release)
             self.root = Duck(
@@ -167,16 +174,7 @@ class Storage:
             for file in sorted((self.path / "databases").glob("*.duckdb")):
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
-                    try:
-                        self._drop_leftovers(file.stem)
-                    except duckdb.Error as raised:  # on a full disk the database can still be read
-                        log.warning(
-                            "temporary objects of earlier sessions could not be dropped from %s: %s",
-                            file.stem,
-                            raised,
-                        )
-                    streams = f"SELECT 1 FROM {quoted(file.stem, CATALOG, 'STREAMS')} LIMIT 1"
-                    self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
+                    self._begin(file.stem)
             for leftover in (self.path / "external").iterdir():
                 if leftover.is_dir():
                     shutil.rmtree(leftover, ignore_errors=True)
@@ -238,7 +236,8 @@ class Storage:
         self.root.execute(
             f"DELETE FROM {changes} AS o USING (SELECT schema_name, name, max(changed_at) AS changed_at FROM {changes} "
             "GROUP BY ALL HAVING count(*) > 1) n "
-            "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at"
+            "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at "
+            f"AND o.changed_at < {time.time_ns() - _LOG_DAYS * 86_400 * 10**9}"
         )
         # The runs of tasks that ended with the process that ran them.
         self.root.execute(
@@ -295,19 +294,42 @@ class Storage:
         self._file(database).unlink(missing_ok=True)
         Path(f"{self._file(database)}.wal").unlink(missing_ok=True)
 
-    def drop_database(self, name: str) -> None:
-        """Drop a database and everything in it."""
+    def drop_database(self, name: str, days: int = 0, note: str = "") -> None:
+        """Drop a database; it can be restored for some days, with a note, if its files are small enough."""
         with self.lock:
             ids = self.root.execute(f"SELECT id FROM {quoted(name, CATALOG, 'STAGES')}").fetchall()
+            stages = [stage_id for (stage_id,) in ids]
             try:
                 self._detach(name)
             except duckdb.Error:
                 if name in self.databases():  # on a full disk DETACH raises although it has detached
                     raise
+            self.retentions.pop(name, None)
+            kept = days > 0 and self.dropped.keep(self._file(name), days, stages, note)
             self._unlink(name)
             self.checkpoints.forget(name)
-            for (stage_id,) in ids:
-                shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+            if not kept:
+                for stage_id in stages:
+                    shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
+
+    def undrop_database(self, name: str) -> str | None:
+        """Restore the latest dropped database of a name; return the text that was kept with it, None without one."""
+        with self.lock:
+            note = self.dropped.restore(name, self._file(name))
+            if note is not None:
+                self._attach(name)
+                self._begin(name)
+            return note
+
+    def _begin(self, database: str) -> None:
+        """Begin to use an attached database: drop what ended sessions have left, and look for streams."""
+        try:
+            self._drop_leftovers(database)
+        except duckdb.Error as raised:  # on a full disk the database can still be read
+            left = "temporary objects of earlier sessions could not be dropped from %s: %s"
+            log.warning(left, database, raised)
+        streams = f"SELECT 1 FROM {quoted(database, CATALOG, 'STREAMS')} LIMIT 1"
+        self.has_streams = self.has_streams or bool(self.root.execute(streams).fetchone())
 
     @contextlib.contextmanager
     def naming(self, name: tuple[str, ...]) -> Iterator[None]:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 
 from snowpipe_ml.local.catalog import grants
-from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import declare, stored_columns
 from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.load_history import forget_loads
@@ -15,6 +14,7 @@ from snowpipe_ml.local.catalog.properties import CLUSTER_BY, set_property
 from snowpipe_ml.local.catalog.stream_changes import tracked
 from snowpipe_ml.local.catalog.streams import column_changes
 from snowpipe_ml.local.catalog.tables import forget_column, rename_column, rename_notes
+from snowpipe_ml.local.catalog.versions import keep_version, note_change
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.result import Result, status
@@ -25,6 +25,7 @@ from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.column_changes import alter_column, change_keys
 from snowpipe_ml.local.statements.columns import column_definitions
 from snowpipe_ml.local.statements.modifiers import if_not_exists
+from snowpipe_ml.local.statements.retention import check_retention, set_retention, unset_retention
 from snowpipe_ml.local.statements.retyping import rebuilt, retype
 from snowpipe_ml.local.statements.table_properties import PROPERTIES, clustering_key
 from snowpipe_ml.local.statements.tags import set_tags, unset_tags
@@ -95,7 +96,7 @@ def alter(statement: Statement) -> Result:
         if existing_kind(session, new) is not None:
             raise errors.exists(new[2])
         text = f"ALTER {kind} {target} RENAME TO {quoted(new[2])}"
-        result = _changed(session, [text], lambda: rename_notes(session, name, new), name, new)
+        result = _changed(session, [text], lambda: rename_notes(session, name, new), new, appended=0)
         grants.rename(session, kind, name, new)
         return result
     if reader.accept("RENAME", "COLUMN"):
@@ -128,6 +129,7 @@ def alter(statement: Statement) -> Result:
         reader.end()
         for key in set(keys) - PROPERTIES:
             raise errors.UnsupportedError(f"ALTER {kind} ... UNSET {key}")
+        retry_conflicts(session, lambda: unset_retention(session, name, keys))
         if "COMMENT" in keys:
             retry_conflicts(session, lambda: session.duck.execute(f"COMMENT ON {kind} {target} IS NULL"))
         return status("Statement executed successfully.")
@@ -248,7 +250,7 @@ def _swap(session: Session, kind: str, name: Name, other: Name) -> Result:
             rename_notes(session, old, new)
 
     change = [f"ALTER {kind} {quoted(*old)} RENAME TO {quoted(new[2])}" for old, new in steps]
-    result = _changed(session, change, note, name, other)
+    result = _changed(session, change, note, name, other, appended=0)
     for old, new in steps:
         grants.rename(session, kind, old, new)
     return result
@@ -277,6 +279,9 @@ def _set_options(session: Session, reader: Reader, kind: str, name: Name) -> Non
     for key in options:
         if key not in PROPERTIES:
             raise errors.invalid_property(key, kind)
+    if kind == "TABLE":
+        check_retention(options, transient=session.table_kind(name) != "TABLE")
+        retry_conflicts(session, lambda: set_retention(session, name, options))
     comment = text_option(options, "COMMENT")
     if comment is not None:
         text = f"COMMENT ON {kind} {quoted(*name)} IS {literal(comment)}"
@@ -306,16 +311,33 @@ def _retypes(session: Session, reader: Reader, table: Name) -> bool:
     return True
 
 
-def _changed(session: Session, change: list[str], note: Callable[[], None], *names: Name) -> Result:
-    """Run the statements of DuckDB that alter a table with its changes to the catalog, in one transaction."""
+def _changed(
+    session: Session,
+    change: list[str],
+    note: Callable[[], None],
+    *names: Name,
+    appended: int | None = None,
+) -> Result:
+    """Run the statements of DuckDB that alter a table with its changes to the catalog, in one transaction.
+
+    Args:
+        session: the session.
+        change: the statements.
+        note: makes the changes to the catalog.
+        names: the tables or views that change.
+        appended: 0 if they keep their rows and columns.
+    """
 
     def run() -> None:
         with in_transaction(session):
+            if appended is None:
+                for name in names:
+                    keep_version(session, name)
             for text in change:
                 session.duck.execute(text)
             note()
             for name in names:
-                note_change(session, name)
+                note_change(session, name, appended)
 
     retry_conflicts(session, run)
     return status("Statement executed successfully.")

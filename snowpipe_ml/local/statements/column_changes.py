@@ -8,9 +8,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import Declared, Keys, declare, keys_of, stored_columns
 from snowpipe_ml.local.catalog.properties import KEYS, set_property
+from snowpipe_ml.local.catalog.versions import note_change
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
@@ -121,7 +121,7 @@ def alter_column(session: Session, reader: Reader, table: Name) -> bool:
             session.duck.execute(text)
             if declared is not None:
                 declare(session, table, [declared])
-            note_change(session, table)
+            note_change(session, table, 0)
 
     retry_conflicts(session, run)
     return True

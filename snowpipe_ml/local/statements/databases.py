@@ -5,7 +5,10 @@ https://docs.snowflake.com/en/sql-reference/sql/create-clone
 
 from __future__ import annotations
 
+import json
+
 from snowpipe_ml.local.catalog import grants
+from snowpipe_ml.local.catalog.dropped import keep_schema, move_schema_notes
 from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
 from snowpipe_ml.local.catalog.properties import (
     COMMENT,
@@ -14,6 +17,7 @@ from snowpipe_ml.local.catalog.properties import (
     properties_of,
     set_property,
 )
+from snowpipe_ml.local.catalog.versions import RETENTION, retention, retention_setting
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.core.names import CATALOG, quoted
@@ -31,6 +35,7 @@ from snowpipe_ml.local.statements.modifiers import (
     if_not_exists,
     refuse_time_travel,
 )
+from snowpipe_ml.local.statements.retention import check_retention, set_retention, unset_retention
 from snowpipe_ml.local.statements.scope import Scope
 
 _SHARES = {
@@ -103,8 +108,9 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
     if there:
         if not replace:
             raise errors.exists(name)
-        session.storage.drop_database(name)
+        _drop_database(session, name)
     options = reader.options()
+    check_retention(options)
     reader.end()
     session.storage.create_database(name)
     if there:  # not before: DuckDB runs no statement while the session's current database is missing
@@ -112,6 +118,7 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
     note_creation(session, (name, "", ""))
     note_creation(session, (name, "PUBLIC", ""))
     set_property(session, (name, "", ""), COMMENT, text_option(options, "COMMENT"))
+    set_retention(session, (name, "", ""), options)
     if source is not None:
         for (schema,) in session.duck.execute(
             "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [source]
@@ -169,9 +176,15 @@ def drop_database(statement: Statement) -> Result:
         if session.database == name:
             session.duck.execute("USE memory")
             session.database = session.schema = None
-        session.storage.drop_database(name)
+        _drop_database(session, name)
         grants.forget_within(session, name)
     return dropped(name)
+
+
+def _drop_database(session: Session, name: str) -> None:
+    """Drop a database; UNDROP restores it with its privileges."""
+    kept = grants.within(session, name)
+    session.storage.drop_database(name, retention_setting(session, (name, "", "")) or 0, json.dumps(kept))
 
 
 @command("CREATE SCHEMA")
@@ -190,6 +203,7 @@ def create_schema(statement: Statement) -> Result:
     refuse_time_travel(reader)
     reader.accept("WITH", "MANAGED", "ACCESS")
     options = reader.options()
+    check_retention(options)
     reader.end()
     if name[-1].upper() in (CATALOG, "MAIN"):
         raise errors.UnsupportedError(f"a schema named {name[-1]!r}")
@@ -198,9 +212,9 @@ def create_schema(statement: Statement) -> Result:
     origin = (source[0] if len(source) == 2 else str(session.database), source[-1]) if source else None
     if origin is not None:
         check_names(*origin)
-        if not _schema_exists(session, *origin):
+        if not schema_exists(session, *origin):
             raise errors.missing("Schema", ".".join(origin))
-    if _schema_exists(session, database, name[-1]):
+    if schema_exists(session, database, name[-1]):
         if lenient:
             return status(f"{name[-1]} already exists, statement succeeded.")
         if modifiers.alter:
@@ -212,6 +226,7 @@ def create_schema(statement: Statement) -> Result:
     retry_conflicts(session, lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
     note_creation(session, (database, name[-1], ""))
     set_property(session, (database, name[-1], ""), COMMENT, text_option(options, "COMMENT"))
+    set_retention(session, (database, name[-1], ""), options)
     if origin is not None:
         clone_objects(session, origin, (database, name[-1]))
     session.use(database, name[-1])
@@ -231,7 +246,7 @@ def alter_schema(statement: Statement) -> Result:
         name = reader.name()
     database = name[0] if len(name) == 2 or kind == "DATABASE" else session.database
     there = database in session.storage.databases() and (
-        kind == "DATABASE" or _schema_exists(session, str(database), name[-1])
+        kind == "DATABASE" or schema_exists(session, str(database), name[-1])
     )
     if not there:
         if lenient:
@@ -240,8 +255,11 @@ def alter_schema(statement: Statement) -> Result:
     target = (str(database), "" if kind == "DATABASE" else name[-1], "")
     if reader.accept("UNSET"):
         while not reader.done:
-            if reader.identifier() == "COMMENT":
+            key = reader.identifier()
+            if key == COMMENT:
                 set_property(session, target, COMMENT, None)
+            elif key == RETENTION:
+                unset_retention(session, target, [key])
             reader.accept(",")
         return status("Statement executed successfully.")
     if not reader.accept("SET"):
@@ -250,6 +268,8 @@ def alter_schema(statement: Statement) -> Result:
         raise errors.UnsupportedError(f"ALTER {kind} ... SET TAG")
     options = reader.options()
     reader.end()
+    check_retention(options)
+    set_retention(session, target, options)
     if "COMMENT" in options:
         set_property(session, target, COMMENT, text_option(options, "COMMENT"))
     return status("Statement executed successfully.")
@@ -266,7 +286,7 @@ def drop_schema(statement: Statement) -> Result:
     database = name[0] if len(name) == 2 else session.database
     if not database:
         raise errors.no_database("DROP SCHEMA")
-    if not _schema_exists(session, database, name[-1]):
+    if not schema_exists(session, database, name[-1]):
         if lenient:
             return already_dropped(name[-1])
         raise errors.missing("Schema", ".".join((database, name[-1])))
@@ -274,7 +294,8 @@ def drop_schema(statement: Statement) -> Result:
     return dropped(name[-1])
 
 
-def _schema_exists(session: Session, database: str, schema: str) -> bool:
+def schema_exists(session: Session, database: str, schema: str) -> bool:
+    """Return whether a database has a schema."""
     return bool(
         session.duck.execute(
             "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]
@@ -288,12 +309,18 @@ def _drop_schema(session: Session, database: str, schema: str) -> None:
         session.duck.execute(f"USE {quoted(database, 'PUBLIC')}")
         session.schema = "PUBLIC" if schema != "PUBLIC" else None
 
+    kept = grants.within(session, database, schema)
+
     def run() -> None:
         with in_transaction(session):
+            group = keep_schema(session, database, schema, kept)
+            if group is not None:
+                move_schema_notes(session, database, schema, group)
             session.duck.execute(f"DROP SCHEMA {quoted(database, schema)} CASCADE")
             drop_objects(session, database, schema)
 
     retry_conflicts(session, run)
+    session.storage.retentions.pop(database, None)
     grants.forget_within(session, database, schema)
 
 
@@ -312,6 +339,7 @@ def show_databases(statement: Statement) -> Result:
                 "name": name,
                 "is_current": "Y" if name == session.database else "N",
                 "comment": known.get(COMMENT, ""),
+                "retention_time": str(retention(session, (name, "", ""))),
                 "kind": None if scope.terse else "STANDARD",
             }
         )
@@ -345,6 +373,7 @@ def show_schemas(statement: Statement) -> Result:
                 "is_current": "Y" if (database, schema) == (session.database, session.schema) else "N",
                 "database_name": database,
                 "comment": known.get(COMMENT, ""),
+                "retention_time": str(retention(session, (database, schema, ""))),
             }
             if schema == "INFORMATION_SCHEMA":
                 about |= {

@@ -49,6 +49,7 @@ from snowpipe_ml.local.statements import (  # noqa: F401
     tasks,
     transactions,
     transfers,
+    undrop,
     users,
     validate,
     views,

@@ -6,9 +6,10 @@ import uuid
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.changes import note_change, written_table
+from snowpipe_ml.local.catalog.changes import written_table
 from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.stream_changes import ANY, INSERTED, Affected, tracked
+from snowpipe_ml.local.catalog.versions import note_change
 from snowpipe_ml.local.core.arrays import integers
 from snowpipe_ml.local.core.journal import is_volatile
 from snowpipe_ml.local.core.names import Name, quoted
@@ -65,11 +66,16 @@ def _changed(session: Session, sql_text: str, target: Name | None, rows: Affecte
             else:
                 found = session.duck.execute(sql_text).fetchall()
             if target is not None:
-                note_change(session, target)
+                note_change(session, target, _appended(found) if rows is INSERTED else None)
         return found
 
     result: list[Row] = retry_conflicts(session, run)
     return result
+
+
+def _appended(found: list[Row]) -> int:
+    """Return the number of new rows: an INSERT returns it, a MERGE that only inserts returns a row for each."""
+    return found[0][0] if found and isinstance(found[0][0], int) else len(found)
 
 
 def _differs_again(session: Session, sql_text: str, target: Name) -> bool:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local.catalog.columns import all_columns
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, COMMENT, TEXT, created_on, is_secure, properties
+from snowpipe_ml.local.catalog.versions import retention
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.history import COLUMNS
 from snowpipe_ml.local.core.names import CATALOG, Name
@@ -79,11 +80,16 @@ def _tables(session: Session, database: str) -> Table:
         temporary = kind == "TEMPORARY"
         shown = "VIEW" if is_view else "TEMPORARY TABLE" if temporary else "BASE TABLE"
         cluster = f"LINEAR({known[CLUSTER_BY]})" if CLUSTER_BY in known else None
+        days = retention(session, (database, schema, name))
         transient = None if is_view else "YES" if kind == "TRANSIENT" else "NO"
         values.append(
             (
                 *(database, schema, name, OWNER, shown, transient, cluster),
-                *(counts.get((database, schema, name)), None if is_view else 1, created_on(known)),
+                *(
+                    counts.get((database, schema, name)),
+                    None if is_view else days,
+                    created_on(known),
+                ),
                 *("NO" if is_view else "YES", "YES", "NO", comment, "YES" if temporary else "NO"),
                 *("NO",) * 4,
                 *(None,) * len(_NONE),
@@ -143,7 +149,18 @@ def _schemata(session: Session, database: str) -> Table:
     values = []
     for (schema,) in found:
         known = kept.get((schema, ""), {})
-        values.append((database, schema, OWNER, "NO", "NO", 1, created_on(known), known.get(COMMENT)))
+        values.append(
+            (
+                database,
+                schema,
+                OWNER,
+                "NO",
+                "NO",
+                retention(session, (database, schema, "")),
+                created_on(known),
+                known.get(COMMENT),
+            )
+        )
     columns = [
         *_texts("CATALOG_NAME", "SCHEMA_NAME", "SCHEMA_OWNER", "IS_TRANSIENT", "IS_MANAGED_ACCESS"),
         *(("RETENTION_TIME", "BIGINT"), ("CREATED", "TIMESTAMP WITH TIME ZONE"), ("COMMENT", "VARCHAR")),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.kind import Kind
+from snowpipe_ml.local.catalog.objects import existing_kind
+from snowpipe_ml.local.catalog.versions import Version, version_at
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.parsing import parse
 from snowpipe_ml.local.syntax.reader import Reader
+from snowpipe_ml.local.translate.passes import new_compiler, replace_variables
+from snowpipe_ml.local.translate.time_travel import moment
 
 
 class Modifiers:
@@ -40,13 +47,38 @@ def if_not_exists(reader: Reader) -> bool:
 
 
 def refuse_time_travel(reader: Reader) -> None:
-    """Refuse ``CLONE source AT (...)`` and ``BEFORE (...)``, which are next.
+    """Refuse ``CLONE source AT (...)`` and ``BEFORE (...)`` of a schema or database, which are next.
 
     Raises:
         UnsupportedError: the clone would have the content of an earlier time.
     """
     if reader.looking_at("AT", "(") or reader.looking_at("BEFORE", "("):
-        raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel)")
+        raise errors.UnsupportedError("CLONE ... AT or BEFORE (time travel) of a schema or database")
+
+
+def clone_version(session: Session, reader: Reader, source: Name) -> Version | None:
+    """Read ``AT (...)`` or ``BEFORE (...)`` after the source of a clone; return None if there is neither.
+
+    Raises:
+        ProgrammingError: no version of that time is kept.
+    """
+    if not (reader.looking_at("AT", "(") or reader.looking_at("BEFORE", "(")):
+        return None
+    start = reader.peek().start
+    reader.next()
+    reader.expect("(")
+    depth = 1
+    while depth:
+        depth += {"(": 1, ")": -1}.get(reader.next().text, 0)
+    text = reader.text[start : reader.peek(-1).end]
+    found = parse(f"SELECT * FROM t {text}").find(exp.HistoricalData)
+    if found is None:
+        raise errors.syntax(f"{text} is not a time")
+    if existing_kind(session, source) != "TABLE":
+        raise errors.missing("Table", ".".join(source))
+    compiler = new_compiler(session)
+    replace_variables(found, session)
+    return version_at(session, source, moment(compiler, source, found))
 
 
 def claim(

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from snowpipe_ml.local.catalog.changes import note_change
 from snowpipe_ml.local.catalog.columns import Declared, Keys, declare, stored_columns
 from snowpipe_ml.local.catalog.properties import KEYS, set_property
 from snowpipe_ml.local.catalog.tables import forget_column
+from snowpipe_ml.local.catalog.versions import keep_version, note_change
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
@@ -53,6 +53,7 @@ def retype(session: Session, table: Name, column: str, text: str) -> None:
 
     def run() -> None:
         with in_transaction(session):
+            keep_version(session, table)
             for statement in change:
                 session.duck.execute(statement)
             declare(session, table, [declared])
@@ -122,6 +123,7 @@ def alter_to(
 
     def run() -> None:
         with in_transaction(session):
+            keep_version(session, table)
             for statement in change:
                 session.duck.execute(statement)
             for name in before:

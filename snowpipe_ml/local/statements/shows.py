@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from snowpipe_ml.local.catalog.columns import all_columns, keys_of, stored_columns
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, DYNAMIC, TEXT, created_on, is_secure, properties
+from snowpipe_ml.local.catalog.versions import CHANGE_TRACKING, retention
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import ACCOUNT, MACROS, quoted
 from snowpipe_ml.local.core.result import Result
@@ -173,6 +174,8 @@ def _described(session: Session, scope: Scope, kinds: tuple[str, ...]) -> list[d
                 "text": known.get(TEXT, ""),
                 "is_secure": str(is_secure(known)).lower(),
                 "is_dynamic": "Y" if DYNAMIC in known else "N",
+                "retention_time": str(retention(session, (database, schema, name))),
+                "change_tracking": "ON" if known.get(CHANGE_TRACKING) == "TRUE" else "OFF",
                 "cluster_by": f"LINEAR({known[CLUSTER_BY]})" if CLUSTER_BY in known else "",
             }
         )

@@ -11,7 +11,7 @@ from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, literal, quoted
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.core.values import Row, text_option
+from snowpipe_ml.local.core.values import Options, Row, text_option
 from snowpipe_ml.local.statements.tags import read_tags
 from snowpipe_ml.local.syntax.reader import Reader
 
@@ -37,12 +37,14 @@ class Properties:
         tags: its tags and their values.
         copied: what it keeps of the object that it replaces: GRANTS, TAGS, COMMENTS.
         cluster_by: its clustering key, which is only shown.
+        options: its properties as they are written.
     """
 
     comment: str | None = None
     tags: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     copied: set[str] = field(default_factory=set)
     cluster_by: str | None = None
+    options: Options = field(default_factory=dict)
 
 
 def read_properties(reader: Reader) -> Properties:
@@ -70,6 +72,7 @@ def read_properties(reader: Reader) -> Properties:
                 raise errors.UnsupportedError(f"{key} of a table")
             if not options:
                 raise reader.unexpected()
+            found.options |= options
             if "COMMENT" in options:
                 found.comment = text_option(options, "COMMENT")
     return found

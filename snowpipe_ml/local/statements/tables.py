@@ -14,6 +14,7 @@ from snowpipe_ml.local.catalog.columns import (
     declare,
     stored_columns,
 )
+from snowpipe_ml.local.catalog.dropped import keep_dropped
 from snowpipe_ml.local.catalog.dynamic_tables import refuse_dynamic
 from snowpipe_ml.local.catalog.objects import case_twin, existing_kind
 from snowpipe_ml.local.catalog.properties import CLUSTER_BY, note_new, set_property
@@ -21,6 +22,7 @@ from snowpipe_ml.local.catalog.streams import refuse_stream
 from snowpipe_ml.local.catalog.tables import forget, rename_notes
 from snowpipe_ml.local.catalog.tags import copy_tags
 from snowpipe_ml.local.catalog.temporary import cover, remember_temporary
+from snowpipe_ml.local.catalog.versions import Version, has_columns_of
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.catalog_names import new_name
 from snowpipe_ml.local.core.names import Name, literal, quoted
@@ -34,8 +36,9 @@ from snowpipe_ml.local.statements.columns import (
     keep_definition,
     table_definition,
 )
-from snowpipe_ml.local.statements.modifiers import Modifiers, if_not_exists, refuse_time_travel
+from snowpipe_ml.local.statements.modifiers import Modifiers, clone_version, if_not_exists
 from snowpipe_ml.local.statements.queries import describe_query, described
+from snowpipe_ml.local.statements.retention import check_retention, set_retention
 from snowpipe_ml.local.statements.retyping import alter_to
 from snowpipe_ml.local.statements.selected_tables import (
     as_select,
@@ -142,8 +145,8 @@ def _create_table(statement: Statement, modifiers: Modifiers, name: Name, lenien
         )
     if reader.accept("CLONE"):
         source = session.resolve(reader.name(), "CLONE")
-        refuse_time_travel(reader)
-        return _clone(session, name, source, modifiers, read_properties(reader))
+        at = clone_version(session, reader, source)
+        return _clone(session, name, source, modifiers, read_properties(reader), at)
     if reader.accept("LIKE"):
         source = session.resolve(reader.name(), "LIKE")
         given = read_properties(reader)
@@ -271,13 +274,15 @@ def _make(
     Its load history is deleted, and of its tags, comments and privileges all that the statement does not copy.
     """
     replaced = existing_kind(session, name) is not None
+    check_retention(given.options, transient=modifiers.transient)
     carried = Carried.of(session, "TABLE", name, given.copied)
 
     def make() -> None:
         with in_transaction(session):
+            kept = replaced and keep_dropped(session, name)
             for text in statements:
                 session.duck.execute(text)
-            forget(session, name)
+            forget(session, name, kept=kept)
             note_new(session, name)
             if modifiers.temporary:
                 remember_temporary(session, "TABLE", name)
@@ -287,6 +292,7 @@ def _make(
             after()
             if given.comment:
                 session.duck.execute(f"COMMENT ON TABLE {quoted(*name)} IS {literal(given.comment)}")
+            set_retention(session, name, given.options)
             if given.cluster_by is not None:
                 set_property(session, name, CLUSTER_BY, given.cluster_by)
             for tag, value in given.tags:
@@ -307,15 +313,23 @@ def _like(session: Session, name: Name, source: Name) -> str:
     return f"CREATE OR REPLACE TABLE {quoted(*name)} ({columns})"
 
 
-def _clone(session: Session, name: Name, source: Name, modifiers: Modifiers, given: Properties) -> Result:
-    """``CREATE TABLE x CLONE y``: clone the current rows and the tags, but not the load history.
+def _clone(
+    session: Session, name: Name, source: Name, modifiers: Modifiers, given: Properties, at: Version | None
+) -> Result:
+    """``CREATE TABLE x CLONE y [AT | BEFORE (...)]``: clone the rows and the tags, but not the load history.
 
     With COPY GRANTS, a clone that replaces no table has the privileges on its source.
     """
     if name == source:
         raise errors.UnsupportedError("CLONE of a table onto itself")
     make = _like(session, name, source)
-    fill = f"INSERT INTO {quoted(*name)} SELECT * FROM {quoted(*source)}"
+    if at is not None and not has_columns_of(session, at, source):
+        raise errors.UnsupportedError(
+            "CLONE ... AT or BEFORE a change of the table's columns",
+            "Use CREATE TABLE ... AS SELECT ... AT (...)",
+        )
+    rows = f"SELECT * FROM {quoted(*source)}" if at is None else at.query
+    fill = f"INSERT INTO {quoted(*name)} {rows}"
 
     def copy() -> None:
         copy_declared(session, source, name)

@@ -34,6 +34,7 @@ from snowpipe_ml.local.translate.rules import apply_rules
 from snowpipe_ml.local.translate.sequences import next_values
 from snowpipe_ml.local.translate.star_options import expand_stars
 from snowpipe_ml.local.translate.streams import expand_streams
+from snowpipe_ml.local.translate.time_travel import expand_versions
 
 
 def new_compiler(
@@ -80,6 +81,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     own_columns(tree, session)
     part_case_twins(tree, session)
     next_values(tree, session)
+    expand_versions(tree, compiler)
     expand_streams(tree, compiler)
     rewrite_joins(tree, session)
     if written.has(exp.Window):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.catalog.objects import existing_kind
-from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.catalog_names import check_schema
 from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate import flatten
@@ -26,8 +25,6 @@ def expand_relations(tree: exp.Expr, compiler: Compiler) -> exp.Expr:
             RELATIONS["STAGE"](table, compiler)
         elif isinstance(table.this, exp.DirectoryStage):
             RELATIONS["DIRECTORY"](table, compiler)
-        elif table.args.get("when") is not None or table.args.get("changes") is not None:
-            raise errors.UnsupportedError("time travel (AT, BEFORE, CHANGES)")
         elif table.name == "DUAL" and not table.db and not refers_to_cte(table):
             if not session.schema or existing_kind(session, session.resolve(("DUAL",))) is None:
                 dummy = exp.alias_(stored_cast(exp.Null(), "VARCHAR"), "DUMMY", quoted=True)

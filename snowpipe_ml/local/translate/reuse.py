@@ -20,6 +20,8 @@ def is_reusable(tree: exp.Expr, session: Session) -> bool:
         if isinstance(node, _CHANGING):
             return False
         if isinstance(node, exp.Table):
+            if node.args.get("when") or node.args.get("changes"):
+                return False
             if not isinstance(node.this, exp.Identifier) or node.db.upper() in (
                 "INFORMATION_SCHEMA",
                 "ACCOUNT_USAGE",
