@@ -32,7 +32,7 @@ _PYPI = QualifiedName.parse("SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY")
 _MODULES = (("altair", "dashboard"), ("pandas", "dashboard"))
 # The newest version of the channel that the pages of the dashboard were tried with.
 _STREAMLIT_OF_WAREHOUSES = "streamlit=1.52.*"
-_STREAMLIT_OF_CONTAINERS = "streamlit[snowflake]>=1.50,<2"
+_STREAMLIT_OF_CONTAINERS = "streamlit[snowflake]>=1.52,<2"
 
 _MAIN = """
 

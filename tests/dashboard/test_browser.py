@@ -19,6 +19,7 @@ import pytest
 
 from snowpipe_ml.dashboard.data.source import open_source
 from snowpipe_ml.sql import Sql
+from tests.browser import check_accessible
 from tests.gate import eventually
 
 # A browser, a server and a run: too much for `make test`.
@@ -99,6 +100,7 @@ def test_pages_fit_and_load_nothing_from_elsewhere(
         f"[document.documentElement.scrollWidth - innerWidth, {main}.scrollWidth - {main}.clientWidth]"
     ) == [0, 0]
     assert [url for url in page.elsewhere if not url.startswith((site[0], "data:", "blob:"))] == []
+    check_accessible(page)
     page.close()
 
 
@@ -130,6 +132,15 @@ def test_a_cell_leads_to_the_forecast_and_the_reasons_of_the_tables(
 
     # The browser draws the chart of the chosen cell after the texts.
     eventually(lambda: shown_part() == pytest.approx(row["LAG_7_EXPLANATION"], rel=1e-3))
+    page.close()
+
+
+def test_a_point_of_the_map_chooses_its_series(browser: Any, site: tuple[str, Path]) -> None:
+    page = visit(browser, site[0], "Forecast")
+    page.get_by_role("tab", name="Map", exact=True).click()
+    page.locator("[aria-label*='latitude'][aria-label*='series: Shop 2']").first.click()
+    chosen = page.get_by_role("combobox", name="Series", exact=True)
+    eventually(lambda: chosen.input_value() == "Shop 2")
     page.close()
 
 

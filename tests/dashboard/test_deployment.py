@@ -100,7 +100,7 @@ def test_the_packages_are_those_of_the_engine_and_of_the_dashboard(tmp_path: Pat
     pool = "dashboard: {compute_pool: pool}\n"
     required = draw(written(tmp_path, PROD + pool)).files["requirements.txt"].decode().splitlines()
     assert "pandas==2.*" in required
-    assert "streamlit[snowflake]>=1.50,<2" in required
+    assert "streamlit[snowflake]>=1.52,<2" in required
 
 
 @pytest.mark.parametrize(

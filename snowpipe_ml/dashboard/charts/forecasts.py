@@ -136,8 +136,10 @@ def reasons_chart(reasons: pd.DataFrame, title: str) -> alt.LayerChart:
     return alt.LayerChart(layer=[bars]).properties(height=alt.Step(22))
 
 
-def place_map(series: pd.DataFrame, value: str) -> alt.LayerChart:
+def place_map(series: pd.DataFrame, value: str) -> alt.Chart:
     """Draw series at their coordinates. Choosing a point selects SERIES as ``place``.
+
+    It has one layer: Streamlit 1.52, which is the newest of Snowflake's warehouses, takes no selections in others.
 
     Args:
         series: SERIES, LABEL, LATITUDE, LONGITUDE, MEAN.
@@ -166,4 +168,5 @@ def place_map(series: pd.DataFrame, value: str) -> alt.LayerChart:
         )
         .add_params(chosen)
     )
-    return alt.LayerChart(layer=[points]).project("mercator").properties(height=420)
+    chart: alt.Chart = points.project("mercator").properties(height=420)
+    return chart
