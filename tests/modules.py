@@ -25,7 +25,7 @@ are for and which of them may import which. This page is written by `python -m t
 def folders() -> Iterator[Path]:
     """The folders of the package that hold modules, each before the folders in it."""
     for path in sorted((ROOT / "snowpipe_ml").rglob("__init__.py")):
-        if "pipelines" not in path.parts:
+        if not {"pipelines", "pages"} & set(path.parts):
             yield path.parent
 
 

@@ -52,6 +52,7 @@ def invoke(*arguments: object) -> Result:
         "export",
         "export tasks",
         "explain",
+        "mcp",
         "explore",
         "try",
     ],

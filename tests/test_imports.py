@@ -19,7 +19,7 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if "pipelines" not in parts:
+        if not {"pipelines", "pages"} & set(parts):
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 

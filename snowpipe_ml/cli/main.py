@@ -50,6 +50,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "history:logs",
         "Show the steps of RUN, or every detail of one STEP. The default is the last run.",
     ),
+    "mcp": ("mcp:mcp", "Serve pipelines to editors and agents, over the Model Context Protocol."),
     "packages": (
         "packages:packages",
         "Show the source of each package that the imports of SPEC need, and why.",

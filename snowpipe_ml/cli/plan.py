@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -31,6 +30,7 @@ from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.printable import json_text, one_line
 from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.ui.planned import planned_dict
 from snowpipe_ml.ui.tables import print_table
 
 
@@ -111,7 +111,7 @@ def show_plan(
     """Print a plan; with ``costs``, the estimates of its steps too."""
     if as_json:
         steps = [
-            _plan_dict(step) | ({} if costs is None else {"estimate": _cost_dict(costs.get(step.name))})
+            planned_dict(step) | ({} if costs is None else {"estimate": _cost_dict(costs.get(step.name))})
             for step in planned
         ]
         click.echo(json_text(redact_all(steps), indent=2))
@@ -172,22 +172,6 @@ def _change_lines(changes: Changes | None) -> list[str]:
     if changes is None:
         return []
     return [*map(str, changes.told), *([f"REFUSED: {changes.refused}"] if changes.refused else [])]
-
-
-def _plan_dict(step: PlannedStep) -> dict[str, object]:
-    decision = step.decision
-    return {
-        "name": step.name,
-        "type": step.type,
-        "needs": list(step.needs),
-        "summary": step.plan.summary,
-        "action": decision and decision.action.value,
-        "reason": decision and decision.reason,
-        "destroys": decision and decision.destroys and str(decision.destroys),
-        "changes": step.changes and [dataclasses.asdict(change) for change in step.changes.told],
-        "refused": step.changes and step.changes.refused,
-        "statements": [str(statement) for statement in step.statements],
-    }
 
 
 @click.command()

@@ -37,6 +37,9 @@ class Cursor(Protocol):
     def fetchall(self) -> Sequence[Any]:
         """Return the rows of the result."""
 
+    def fetchmany(self, size: int, /) -> Sequence[Any]:
+        """Return the next rows of the result, at most so many."""
+
 
 class Connection(Protocol):
     """The part of the connector's ``SnowflakeConnection`` that is used without a Session."""

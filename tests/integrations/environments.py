@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -37,8 +38,13 @@ def python_of(extra: str) -> Path:
         if line
     ]
     wanted += [line for line in extras["forecast"].split("\n") if line.startswith("holidays")]
+    return python_with(extra, wanted)
+
+
+def python_with(name: str, wanted: Sequence[str]) -> Path:
+    """Return the interpreter of the environment with some packages, which is made if it does not exist."""
     digest = hashlib.sha256("\n".join([sys.version, "compiled", *wanted]).encode()).hexdigest()[:12]
-    folder = CACHE / "environments" / f"{extra}-{digest}"
+    folder = CACHE / "environments" / f"{name}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         python = folder / "bin" / "python"

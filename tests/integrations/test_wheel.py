@@ -73,6 +73,8 @@ def test_the_wheel_holds_every_file_of_the_package(built: Path) -> None:
     held = set(ZipFile(wheel).namelist())
     tracked = {name for name in FILES if name.startswith("snowpipe_ml/") and not (ROOT / name).is_symlink()}
     shipped = {f"snowpipe_ml/{name}" for name in FILES if name.startswith("pipelines/")}
+    pages = {name for name in FILES if name.startswith(("docs/how-to/", "docs/tutorials/"))}
+    assert {f"snowpipe_ml/pages/{name.removeprefix('docs/')}" for name in pages} <= held
     assert {name for name in tracked | shipped if Path(name).name[0] != "."} <= held
     assert not [name for name in held if name.startswith("tests/")]
 
