@@ -11,7 +11,8 @@ import click
 import snowpipe_ml
 from snowpipe_ml.cli.options import exact_output, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.steps.forecasting.feature_settings import Aggregate, FrequencyName
+from snowpipe_ml.steps.forecasting.feature_settings import FrequencyName
+from snowpipe_ml.steps.forecasting.targets import Aggregate
 from snowpipe_ml.ui.exploration import exploration_html
 from snowpipe_ml.ui.tables import print_table
 

@@ -32,8 +32,8 @@ from snowpipe_ml.exploration.surroundings import Surroundings, country_of
 from snowpipe_ml.models.frequencies import DAY, FREQUENCIES
 from snowpipe_ml.plugins.connection import Asked, Asks
 from snowpipe_ml.sql import Identifier, QualifiedName
-from snowpipe_ml.steps.forecasting.feature_settings import Aggregate
 from snowpipe_ml.steps.forecasting.frequency import Rhythm, rhythm_of
+from snowpipe_ml.steps.forecasting.targets import Aggregate
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session

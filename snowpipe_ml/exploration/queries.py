@@ -231,7 +231,7 @@ def by_hour(ask: Asks, question: Question) -> list[tuple[int, int, float]]:
             "SELECT DAYOFWEEKISO(AT) AS WEEKDAY, HOUR(AT) AS HOUR, {value} AS N "
             "FROM (SELECT {columns}, {stamp} AS AT FROM {table} WHERE {time} IS NOT NULL AND {key} IS NOT NULL) "
             "GROUP BY 1, 2 ORDER BY 1, 2",
-            value=q.settings.aggregated(),
+            value=q.settings.all_targets[0].aggregated(),
             columns=q.series if q.value is None else sql("{a}, {b}", a=q.series, b=q.value),
             stamp=stamp,
             table=q.table,

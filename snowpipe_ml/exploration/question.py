@@ -13,8 +13,9 @@ from snowpipe_ml.models.clock import Clock
 from snowpipe_ml.models.frequencies import FREQUENCIES, Frequency
 from snowpipe_ml.plugins.connection import Asks
 from snowpipe_ml.sql import Identifier, QualifiedName, sql
-from snowpipe_ml.steps.forecasting.feature_settings import RESERVED, Aggregate, FeatureSettings, FrequencyName
+from snowpipe_ml.steps.forecasting.feature_settings import RESERVED, FeatureSettings, FrequencyName
 from snowpipe_ml.steps.forecasting.periods import Periods
+from snowpipe_ml.steps.forecasting.targets import Aggregate
 from snowpipe_ml.text.problems import did_you_mean
 
 _NUMBERS = ("NUMBER", "FLOAT", "BOOLEAN", "DECFLOAT")

@@ -124,6 +124,9 @@ def try_model(
         ),
         None,
     )
+    forecast = known.settings.target if known is not None else None
+    if forecast is None and features.settings.targets:
+        forecast = features.settings.all_targets[0].name
     settings = {"type": model} if isinstance(model, str) else dict(model)
     base = (
         known.settings.model_dump(by_alias=True, include={"backtest", "interval", "quantiles"})
@@ -151,7 +154,7 @@ def try_model(
     try:
         with closing(pipeline.connect(target)) as connection:
             ask = Asked(connection)
-            written = features.as_written(ask)
+            written = features.as_written(ask).of_target(forecast)
             frame = _frame(ask, written, future, series)
     except Error as error:
         raise StatementError(f"{error}: run the steps {features.name} and {future.name} first") from error
@@ -178,18 +181,23 @@ def _frame(ask: Asks, features: Features, future: FutureFeatures, series: Sequen
     chosen = sql("{key}::VARCHAR IN {keys}", key=s.partition_by, keys=Literal(list(series)))
     columns = join("", [sql(", {column}::FLOAT", column=column) for column in features.feature_columns])
     rows: list[list[Any]] = []
-    for table, value in (
-        (s.writes, sql("{target}::FLOAT", target=s.target)),
-        (future.settings.writes, Sql("NULL::FLOAT")),
+    for table, value, targeted in (
+        (
+            s.writes,
+            sql("{target}::FLOAT", target=s.target),
+            sql(" AND {target} IS NOT NULL", target=s.target),
+        ),
+        (future.settings.writes, Sql("NULL::FLOAT"), Sql("")),
     ):
         found = ask.execute(
             sql(
-                "SELECT {key}::VARCHAR, DATE, {value}{columns} FROM {table} WHERE {chosen} ORDER BY 1, 2",
+                "SELECT {key}::VARCHAR, DATE, {value}{columns} FROM {table} WHERE {chosen}{targeted} ORDER BY 1, 2",
                 key=s.partition_by,
                 value=value,
                 columns=columns,
                 table=table,
                 chosen=chosen,
+                targeted=targeted,
             )
         )
         rows += [[row[place] for place in range(len(names))] for row in found]

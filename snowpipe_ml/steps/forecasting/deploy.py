@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    ColumnName,
     Finding,
     FunctionName,
     PlanContext,
@@ -63,6 +64,9 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
         function: FunctionName
         features: TableName = Field(
             description="Table written by a `features` step; its columns are the arguments"
+        )
+        target: ColumnName | None = Field(
+            None, description="The column to forecast, if the `features` step has several `targets`"
         )
         model: Model = Field(description="Model to train for each series")
         backtest: Backtest | None = Field(
@@ -163,7 +167,8 @@ class DeployForecaster(Step["DeployForecaster.Settings"]):
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step whose table the function reads."""
-        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
+        step = ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
+        return step.of_target(self.settings.target)
 
     def _statement(self, ctx: PlanContext, made: Bundle) -> Sql:
         s = self.settings

@@ -15,6 +15,9 @@ def joined_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
         column: Identifier | None = getattr(settings, name)
         if column is not None:
             yield ColumnUse(settings.from_, column, (name,))
+    for key, one in settings.targets.items():
+        if one.value is not None:
+            yield ColumnUse(settings.from_, one.value, ("targets", key, "value"))
     for index, level in enumerate(settings.hierarchy):
         yield ColumnUse(settings.from_, level, ("hierarchy", index))
     if settings.calendar is not None:

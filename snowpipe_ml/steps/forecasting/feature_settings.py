@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from snowpipe_ml.models.frequencies import DAY, FREQUENCIES, Frequency
-from snowpipe_ml.models.known_values import least_known
 from snowpipe_ml.plugins import (
+    ColumnKey,
     ColumnName,
     StepSettings,
     TableName,
 )
-from snowpipe_ml.sql import Fragment, Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Fragment, Identifier, Sql, join, sql
 from snowpipe_ml.steps.forecasting.calendar_features import DateFeature, Fourier, Holidays, date_columns
 from snowpipe_ml.steps.forecasting.periods import Periods
+from snowpipe_ml.steps.forecasting.targets import Aggregate, Gaps, PastFeature, Target, TargetSettings
 
 FrequencyName = Choice[
     "5min",
@@ -39,9 +39,6 @@ FrequencyName = Choice[
     "quarter",
     "year",
 ]
-Aggregate = Choice["count", "sum", "mean", "min", "max", "distinct"]
-_FUNCTIONS = {"sum": "SUM", "mean": "AVG", "min": "MIN", "max": "MAX", "count": "COUNT"}
-
 # The columns that a forecaster's table function takes and returns besides the features.
 RESERVED = frozenset(
     {
@@ -117,44 +114,6 @@ class Rolling(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class PastFeature:
-    """A feature that is computed from the target's past."""
-
-    kind: Choice["lag", "mean", "stddev"]
-    days: int
-
-    @property
-    def column(self) -> Identifier:
-        """The column of the feature, such as ``LAG_7`` or ``MEAN_28``."""
-        return Identifier(f"{self.kind.upper()}_{self.days}")
-
-    def sql(self, target: Identifier, key: Identifier) -> Sql:
-        """Return its value over complete periods, as :func:`snowpipe_ml.models.panel.past_value` does."""
-        days = Literal(self.days)
-        if self.kind == "lag":
-            return sql(
-                "LAG({target}, {days}) OVER (PARTITION BY {key} ORDER BY DATE)",
-                target=target,
-                days=days,
-                key=key,
-            )
-        function = Sql("AVG" if self.kind == "mean" else "STDDEV")
-        least = least_known(self.kind, self.days)
-        window = sql(
-            "(PARTITION BY {key} ORDER BY DATE ROWS BETWEEN {days} PRECEDING AND 1 PRECEDING)",
-            key=key,
-            days=days,
-        )
-        return sql(
-            "CASE WHEN COUNT({target}) OVER {window} >= {least} THEN {function}({target}::FLOAT) OVER {window} END",
-            target=target,
-            window=window,
-            least=Literal(least),
-            function=function,
-        )
-
-
 class FeatureSettings(StepSettings):
     """Settings of ``features``."""
 
@@ -187,7 +146,7 @@ class FeatureSettings(StepSettings):
     aggregate: Aggregate | None = Field(
         None, description="How values are aggregated; by default `sum` with `value`, and `count` without it"
     )
-    gaps: Choice["zero", "unknown"] | None = Field(
+    gaps: Gaps | None = Field(
         None,
         description="The target of periods without an event: by default `zero` for `count`, `sum` and `distinct`, and "
         "`unknown` for the other aggregates",
@@ -198,6 +157,12 @@ class FeatureSettings(StepSettings):
         "other: by default they are no part of the history. A `calendar` is not checked",
     )
     target: ColumnName = Field(Identifier("COUNT"), description="Output column with the value of a period")
+    targets: dict[ColumnKey, TargetSettings] = Field(
+        {},
+        description="Instead of `target`, `value`, `aggregate` and `gaps`: several output columns, such as "
+        "{TRIPS: {}, MINUTES: {value: MINUTES, aggregate: mean}}. The features of the past are those of each, such as "
+        "TRIPS_LAG_7, and `deploy_forecaster` names the one to forecast",
+    )
     calendar: TableName | None = Field(
         None, description="Table of the periods (DATE) that the events cover; by default all"
     )
@@ -229,6 +194,13 @@ class FeatureSettings(StepSettings):
     left_out: TableName | None = Field(None, description="Output table: the excluded series, with the reason")
 
     @model_validator(mode="after")
+    def _targets_are_apart(self) -> FeatureSettings:
+        both = sorted({"target", "value", "aggregate", "gaps"} & self.model_fields_set)
+        if self.targets and both:
+            raise ValueError(f"with `targets`, each has its own settings: remove {', '.join(both)}")
+        return self
+
+    @model_validator(mode="after")
     def _aggregate_fits(self) -> FeatureSettings:
         if self.value is None and self.aggregate not in (None, "count"):
             raise ValueError(f"`aggregate: {self.aggregate}` needs `value`, the column to aggregate")
@@ -242,7 +214,7 @@ class FeatureSettings(StepSettings):
             return self
         if self.hierarchy[-1] != self.partition_by:
             raise ValueError(f"the last column of `hierarchy` must be `partition_by`, {self.partition_by}")
-        if self.how not in ("count", "sum") or not self.zeros:
+        if any(one.how not in ("count", "sum") or not one.zeros for one in self.all_targets):
             raise ValueError("`hierarchy` needs sums or counts whose gaps are zero: others do not add up")
         if any(other.series is not None for other in self.exogenous):
             raise ValueError(
@@ -256,7 +228,8 @@ class FeatureSettings(StepSettings):
         if not self.hierarchy:
             return self.from_
         known = join(" AND ", [sql("{column} IS NOT NULL", column=column) for column in self.hierarchy])
-        columns = join(", ", [self.timestamp, *([self.value] if self.value is not None else [])])
+        values = dict.fromkeys(one.value for one in self.all_targets if one.value is not None)
+        columns = join(", ", [self.timestamp, *values])
         path, parts = Sql("'TOTAL'"), []
         for column in (None, *self.hierarchy):
             if column is not None:
@@ -278,8 +251,9 @@ class FeatureSettings(StepSettings):
     @model_validator(mode="after")
     def _columns_differ(self) -> FeatureSettings:
         names = self.feature_names()
-        names += [self.partition_by, self.target, Identifier("DATE")]
-        taken = [name for name in (*self.feature_names(), self.target) if name.name in RESERVED]
+        targets = [one.name for one in self.all_targets]
+        names += [self.partition_by, *targets, Identifier("DATE")]
+        taken = [name for name in (*self.feature_names(), *targets) if name.name in RESERVED]
         if self.partition_by.name in RESERVED - {"SERIES", "KEY"} | {"RUN_ID", "RUN_DATE"}:
             taken.append(self.partition_by)
         if taken:
@@ -314,27 +288,40 @@ class FeatureSettings(StepSettings):
 
     @property
     def how(self) -> Aggregate:
-        """How events are aggregated."""
-        return self.aggregate or ("count" if self.value is None else "sum")
+        """How events are aggregated; of several targets, those of the first."""
+        return self.all_targets[0].how
 
     @property
     def zeros(self) -> bool:
-        """Return whether a period without an event is zero, and not unknown."""
-        return self.gaps == "zero" if self.gaps else self.how in ("count", "sum", "distinct")
+        """Return whether a period without an event is zero, and not unknown; of several targets, of the first."""
+        return self.all_targets[0].zeros
 
-    def aggregated(self) -> Sql:
-        """Return the value of a period over its events."""
-        if self.value is None:
-            return Sql("COUNT(*)")
-        if self.how == "distinct":
-            return sql("COUNT(DISTINCT {value})", value=self.value)
-        return sql("{function}({value})", function=Sql(_FUNCTIONS[self.how]), value=self.value)
+    @property
+    def all_targets(self) -> tuple[Target, ...]:
+        """The targets: several, or the one of the settings."""
+        if not self.targets:
+            return (Target.of(self.target, self.value, self.aggregate, self.gaps),)
+        return tuple(
+            Target.of(Identifier.parse(name), one.value, one.aggregate, one.gaps)
+            for name, one in self.targets.items()
+        )
+
+    def of_target(self, name: Identifier) -> FeatureSettings:
+        """Return the settings of one of several targets, with the features of its past."""
+        ((key, one),) = ((k, v) for k, v in self.targets.items() if Identifier.parse(k) == name)
+        own = {"value": one.value, "aggregate": one.aggregate, "gaps": one.gaps}
+        return self.model_copy(update={**own, "target": name, "targets": {key: one}})
 
     def past(self) -> list[PastFeature]:
-        """Return the features that are computed from the target's past."""
-        found = [PastFeature("lag", days) for days in self.used_lags]
-        found += [PastFeature("mean", days) for days in self.rolling.mean]
-        return found + [PastFeature("stddev", days) for days in self.rolling.stddev]
+        """Return the features that are computed from the past of each target."""
+        looks: list[tuple[Choice["lag", "mean", "stddev"], int]] = [("lag", days) for days in self.used_lags]
+        looks += [("mean", days) for days in self.rolling.mean]
+        looks += [("stddev", days) for days in self.rolling.stddev]
+        return [
+            PastFeature(kind, days, one.name, bool(self.targets))
+            for one in self.all_targets
+            for kind, days in looks
+        ]
 
     def of_date(self) -> list[tuple[Identifier, Sql]]:
         """Return the features of the calendar, with their expressions over ``D.DATE``."""

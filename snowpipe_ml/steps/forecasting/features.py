@@ -83,6 +83,25 @@ class Features(Step[FeatureSettings]):
             told = str(ask.execute(sql("SELECT MIN(FREQUENCY) FROM {name}", name=name))[0][0])
         return self.of_frequency(FREQUENCIES[told])
 
+    def of_target(self, target: Identifier | None) -> Features:
+        """Return the step with one of its targets, and the features of the past of this one only.
+
+        Raises:
+            StepError: none is named although there are several, or it is not one of them.
+        """
+        s = self.settings
+        names = [one.name for one in s.all_targets]
+        listed = ", ".join(map(str, names))
+        if target is None and s.targets:
+            raise StepError(f"{s.writes} has several targets: name one as `target`: {listed}")
+        if target is not None and target not in names:
+            raise StepError(f"{s.writes} has no target {target}, but {listed}")
+        if target is None or not s.targets:
+            return self
+        made = Features(self.name, s.of_target(target))
+        made.found = self.found
+        return made
+
     @property
     def feature_columns(self) -> tuple[Identifier, ...]:
         """The columns that a model learns from: features of the past, of the date, then exogenous ones."""
@@ -144,12 +163,12 @@ class Features(Step[FeatureSettings]):
             columns.append(sql(", {name} AS FREQUENCY", name=Literal(self.found.name)))
         return sql(
             "{series}\nSELECT D.*{columns}\nFROM LAGGED D JOIN JUDGED J ON J.{key} = D.{key} AND J.REASON IS NULL\n"
-            "{joins}\nWHERE D.{target} IS NOT NULL",
+            "{joins}\nWHERE {known}",
             series=self._series(),
             columns=join("", columns),
             key=s.partition_by,
             joins=join("\n", joins),
-            target=s.target,
+            known=join(" OR ", [sql("D.{target} IS NOT NULL", target=one.name) for one in s.all_targets]),
         )
 
     def plan(self, ctx: PlanContext) -> StepPlan:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    ColumnName,
     FunctionName,
     PlanContext,
     Resource,
@@ -66,6 +67,9 @@ forecast_series:
         features: TableName = Field(
             description="Table written by a `features` step, with the same features as in training"
         )
+        target: ColumnName | None = Field(
+            None, description="The column to forecast, if the `features` step has several `targets`"
+        )
         future: TableName
         writes: TableName
         forecast_history: TableName | None = Field(
@@ -90,7 +94,8 @@ forecast_series:
 
     def features(self, ctx: PlanContext) -> Features:
         """Return the step that writes the features."""
-        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
+        step = ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
+        return step.of_target(self.settings.target)
 
     def trained(self, ctx: PlanContext) -> TrainForecasters | None:
         """Return the step that saves the models; None if it is in another spec."""

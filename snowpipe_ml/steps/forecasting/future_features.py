@@ -107,14 +107,14 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
 ), DAYS AS (
   {ahead}
 ){ctes}
-SELECT S.{key}, D.DATE, NULL::FLOAT AS {target}{past}{columns}
+SELECT S.{key}, D.DATE, {targets}{past}{columns}
 FROM SERIES S CROSS JOIN DAYS D
 {joins}""",
             key=f.partition_by,
             features=s.features,
             ahead=ahead,
             ctes=join("", ctes),
-            target=f.target,
+            targets=join(", ", [sql("NULL::FLOAT AS {name}", name=one.name) for one in f.all_targets]),
             past=past,
             columns=join("", columns),
             joins=join("\n", joins),

@@ -46,11 +46,13 @@ def events_query(settings: FeatureSettings) -> Sql:
     s, periods = settings, settings.periods
     period = periods.of(s.timestamp)
     sums = sql(
-        "SELECT {key}, {period} AS DATE, {value} AS {target}\n  FROM {events} WHERE {condition} GROUP BY {key}, {period}",
+        "SELECT {key}, {period} AS DATE, {values}\n  FROM {events} WHERE {condition} GROUP BY {key}, {period}",
         key=s.partition_by,
         period=period,
-        value=s.aggregated(),
-        target=s.target,
+        values=join(
+            ", ",
+            [sql("{value} AS {target}", value=one.aggregated(), target=one.name) for one in s.all_targets],
+        ),
         events=s.source,
         condition=in_a_period(s),
     )
@@ -129,7 +131,7 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
     past = join(
         "",
         [
-            sql(", {value} AS {name}", value=feature.sql(s.target, s.partition_by), name=feature.column)
+            sql(", {value} AS {name}", value=feature.sql(s.partition_by), name=feature.column)
             for feature in s.past()
         ],
     )
@@ -140,6 +142,10 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
     from_there = Sql("")
     if reach:
         from_there = sql(" AND G.DATE >= {start}", start=periods.plus(Sql("B.FIRST_DAY"), Literal(reach)))
+    counts = [
+        sql("COUNT_IF(G.{target} IS NOT NULL{from_there})", target=one.name, from_there=from_there)
+        for one in s.all_targets
+    ]
     enough = Sql("")
     ended = sql(
         "WHEN {idle_for} > {idle} THEN 'no recent event'",
@@ -167,13 +173,13 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
   SELECT B.{key}, {date} AS DATE
   FROM BOUNDS B CROSS JOIN LAST_DAY L JOIN SPINE S ON S.N <= {length}
 ), KNOWN AS (
-  SELECT C.{key}, C.DATE, CASE WHEN V.DATE IS NULL THEN NULL WHEN D.DATE IS NULL THEN {empty} ELSE D.{target} END AS {target}
+  SELECT C.{key}, C.DATE, {known}
   FROM COMPLETE C LEFT JOIN COVERED V ON V.DATE = C.DATE
   LEFT JOIN DAILY D ON D.{key} = C.{key} AND D.DATE = C.DATE
 ), LAGGED AS (
-  SELECT {key}, DATE, {target}{past} FROM KNOWN
+  SELECT {key}, DATE, {targets}{past} FROM KNOWN
 ), HISTORY AS (
-  SELECT B.{key}, B.LAST_EVENT, L.LAST_DAY, COUNT_IF(G.{target} IS NOT NULL{from_there}) AS HISTORY_DAYS
+  SELECT B.{key}, B.LAST_EVENT, L.LAST_DAY, {counted} AS HISTORY_DAYS
   FROM BOUNDS B CROSS JOIN LAST_DAY L LEFT JOIN LAGGED G ON G.{key} = B.{key}
   GROUP BY B.{key}, B.LAST_EVENT, L.LAST_DAY
 ), JUDGED AS (
@@ -187,10 +193,10 @@ def history_query(settings: FeatureSettings, short: str) -> Sql:
         key=s.partition_by,
         date=periods.plus(Sql("B.FIRST_DAY"), Sql("S.N")),
         length=periods.between(Sql("B.FIRST_DAY"), Sql("L.LAST_DAY")),
-        empty=Literal(0) if s.zeros else Sql("NULL"),
-        target=s.target,
+        known=join(", ", [one.known() for one in s.all_targets]),
+        targets=join(", ", [one.name for one in s.all_targets]),
         past=past,
-        from_there=from_there,
+        counted=counts[0] if len(counts) == 1 else sql("GREATEST({counts})", counts=join(", ", counts)),
         ended=ended,
         enough=enough,
     )

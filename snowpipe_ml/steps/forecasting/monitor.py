@@ -9,6 +9,7 @@ from pydantic import Field
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import (
+    ColumnName,
     PlanContext,
     Resource,
     RunContext,
@@ -39,6 +40,14 @@ class _Compared(StepSettings):
         description="Table of forecasts: `forecast_history` of a `train_forecasters` or `forecast` step"
     )
     features: TableName = Field(description="Table written by a `features` step: the values that came true")
+    target: ColumnName | None = Field(
+        None, description="The column that was forecast, if the `features` step has several `targets`"
+    )
+
+
+def compared_with(ctx: PlanContext, settings: _Compared) -> Features:
+    """Return the step that writes the values that came true."""
+    return ctx.producer_of(table(settings.features), Features).resolved(ctx).of_target(settings.target)
 
 
 def realised(settings: _Compared, features: Features) -> Sql:
@@ -116,7 +125,7 @@ watch_forecasts:
             yield table(self.settings.drift, "drift")
 
     def _features(self, ctx: PlanContext) -> Features:
-        return ctx.producer_of(table(self.settings.features), Features).resolved(ctx)
+        return compared_with(ctx, self.settings)
 
     def _queries(self, ctx: PlanContext) -> list[tuple[QualifiedName, Sql]]:
         s, features = self.settings, self._features(ctx)
@@ -237,7 +246,7 @@ unusual_periods:
 
     def _query(self, ctx: PlanContext) -> Sql:
         s = self.settings
-        features = ctx.producer_of(table(s.features), Features).resolved(ctx)
+        features = compared_with(ctx, s)
         return sql(
             "SELECT SERIES AS {key}, DATE, ACTUAL, PREDICTION, LOW, HIGH, SCORE, HORIZON, RUN_ID AS FORECAST_RUN, MODEL\n"
             "FROM (SELECT *, (GREATEST(ACTUAL - HIGH, LOW - ACTUAL)) / NULLIF(HIGH - LOW, 0) AS SCORE\n  FROM ({rows}) "

@@ -115,12 +115,15 @@ class PanelCall:
             ],
         )
         given = [Identifier("SERIES"), Identifier("DATE"), *columns]
+        known = Sql("")
+        if self.step.settings.targets:  # a period may have another one
+            known = sql(" WHERE {target} IS NOT NULL", target=self.step.settings.target)
         _, *others = self.returned
         return sql(
             "WITH PARTITIONS AS (\n"
             "  SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), "
-            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) AS BUCKET\n  FROM (SELECT DISTINCT {key} FROM {features})\n"
-            "), DAYS AS (\n  SELECT {listed} FROM {features}\n  UNION ALL\n  SELECT {listed} FROM {future}\n), T AS (\n"
+            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) AS BUCKET\n  FROM (SELECT DISTINCT {key} FROM {features}{known})\n"
+            "), DAYS AS (\n  SELECT {listed} FROM {features}{known}\n  UNION ALL\n  SELECT {listed} FROM {future}\n), T AS (\n"
             "  SELECT {taken}\n  FROM DAYS A JOIN PARTITIONS P ON P.{key} = A.{key}\n)\n"
             "SELECT F.SERIES AS {key}, {returned}\n"
             "FROM T, TABLE({function}({arguments}) OVER (PARTITION BY T.BUCKET ORDER BY T.SERIES, T.DATE)) AS F",
@@ -129,6 +132,7 @@ class PanelCall:
             features=self.features,
             future=self.future,
             listed=listed,
+            known=known,
             taken=taken,
             returned=join(", ", [sql("F.{name}", name=name) for name in others]),
             function=self.function,
