@@ -82,5 +82,8 @@ def fragment_text(value: object) -> str:
 
 
 def like_pattern(name: Identifier) -> Literal:
-    """A pattern for ``SHOW ... LIKE`` that matches only this name, ignoring case."""
-    return Literal(name.name.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%"))
+    """A pattern for ``SHOW ... LIKE`` that matches this name, and perhaps others: compare the names that are shown.
+
+    The pages of SHOW have the wildcards ``%`` and ``_`` and no escape, so these stay, as they also match themselves.
+    """
+    return Literal(name.name.replace("\\", "_"))

@@ -50,6 +50,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         (("X4LARGE", "standard", "", ""), 128),
         (("4X-Large", "STANDARD", "", ""), 128),
         (("x6large", "standard", "", ""), 512),
+        (("x6large", "standard", "2", ""), 512),
         (("medium", "snowpark-optimized", "", ""), 6),
         (("Medium", "SNOWPARK-OPTIMIZED", "", "MEMORY_16X_x86"), 6),
         (("xsmall", "snowpark-optimized", "", "MEMORY_1X"), 1),

@@ -3,8 +3,8 @@
 The page says that each size uses twice as many as the one below it:
 https://docs.snowflake.com/en/user-guide/cost-understanding-compute
 
-The factors of generation 2 and of Snowpark-optimized warehouses stand in Snowflake's service consumption table, which
-is part of the contract; they were not compared with it.
+The factors of generation 2 and of Snowpark-optimized warehouses are in Snowflake's service consumption table, which is
+part of the contract, and which was not at hand. docs/cost.md says where each of them is from.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _OTHER_NAMES = {
     "X5LARGE": "5XLARGE",
     "X6LARGE": "6XLARGE",
 }
-_SECOND_GENERATION = 1.35  # on AWS and Google Cloud, where it is the highest
+_SECOND_GENERATION = 1.35  # on AWS and Google Cloud; 1.25 on Azure
+# https://docs.snowflake.com/en/user-guide/warehouses-gen2
+_FIRST_GENERATION_ONLY = ("5XLARGE", "6XLARGE")
 _OPTIMIZED = {"": 1.5, "MEMORY_1X": 1.0, "MEMORY_16X": 1.5}
 
 _SECONDS = """SELECT STEP, AVG(SECONDS) FROM (
@@ -66,7 +68,8 @@ def credits_per_hour(size: str, kind: str, generation: str, constraint: str) -> 
         return None
     whole = float(2 ** _SIZES.index(name))
     if kind.upper() == "STANDARD":
-        return whole * (_SECOND_GENERATION if generation == "2" else 1.0)
+        second = generation == "2" and name not in _FIRST_GENERATION_ONLY
+        return whole * (_SECOND_GENERATION if second else 1.0)
     if kind.upper() == "SNOWPARK-OPTIMIZED":
         factor = _OPTIMIZED.get(constraint.upper().removesuffix("_X86"))
         return None if factor is None else whole * factor
