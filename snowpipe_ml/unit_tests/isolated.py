@@ -1,8 +1,10 @@
-"""A pipeline whose target is an embedded warehouse of a test, and whose sources are given by the test."""
+"""A pipeline whose target is the place of a test, and whose sources are given by the test."""
 
 from __future__ import annotations
 
 import dataclasses
+import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import Kind, RunInfo
+from snowpipe_ml.plugins.target import Target
 from snowpipe_ml.spec.fanout import Rows, base_name
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Source, SourceFrom
@@ -18,33 +21,84 @@ from snowpipe_ml.sql import Identifier, QualifiedName
 from snowpipe_ml.targets.local import LocalTarget
 
 GIVEN = Identifier("GIVEN_BY_THE_TEST")
-"""The schema with the rows of sources, over which a run makes its views."""
+
+
+class Place(ABC):
+    """A place in which a test runs.
+
+    Attributes:
+        given: the schema with the rows of sources, over which a run makes its views.
+        state: the schema of the state store; None for that of the spec.
+    """
+
+    given = GIVEN
+    state: Identifier | None = None
+
+    @abstractmethod
+    def target(self, target: Target) -> Target:
+        """Return the target of the test in place of that of the spec."""
+
+
+class WarehouseOfTest(Place):
+    """An embedded warehouse of the test.
+
+    Args:
+        folder: its folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def target(self, target: Target) -> Target:
+        """Return the embedded warehouse, with the names of the target."""
+        return LocalTarget.in_place_of(target, self.folder)
+
+
+class SchemaOfTest(Place):
+    """A schema of the test on the target of the spec.
+
+    Attributes:
+        schema: the schema; two others have its name and an ending.
+        state_schema: the one of the state store.
+    """
+
+    def __init__(self) -> None:
+        self.schema = Identifier(f"SNOWPIPE_TEST_{uuid.uuid4().hex[:12].upper()}")
+        self.given = Identifier(f"{self.schema.name}_GIVEN")
+        self.state_schema = Identifier(f"{self.schema.name}_STATE")
+        self.state = self.state_schema
+
+    def target(self, target: Target) -> Target:
+        """Return the target with the schema."""
+        return target.model_copy(update={"schema_": self.schema})
 
 
 class Isolated(Pipeline):
-    """A pipeline on an embedded warehouse of a test.
+    """A pipeline in the place of a test.
 
     Args:
         path: the spec.
         variables: values of ``vars`` that override those of the file.
-        warehouse: the folder of the warehouse.
+        place: the place.
         given: the names of the tables that the test gives.
     """
 
     def __init__(
-        self, path: Path, variables: Mapping[str, object], warehouse: Path, given: Collection[str]
+        self, path: Path, variables: Mapping[str, object], place: Place, given: Collection[str]
     ) -> None:
         super().__init__(path, variables)
-        self._warehouse = warehouse
+        self._place = place
         self._given = {Identifier.parse(name) for name in given}
 
     def read(
         self, target: str | None, variables: Mapping[str, object], run: RunInfo, rows: Rows | None
     ) -> Spec:
-        """Read the spec, with the warehouse of the test as its target and without hooks."""
+        """Read the spec, with the place of the test as its target and without hooks."""
         spec = super().read(target, variables, run, rows)
         sources = {
-            name: _from_test(source, Identifier.parse(name), spec.target_name)
+            name: _from_test(
+                source, QualifiedName((self._place.given, Identifier.parse(name))), spec.target_name
+            )
             if Identifier.parse(name) in self._given
             else source
             for name, source in spec.pipeline.sources.items()
@@ -53,18 +107,19 @@ class Isolated(Pipeline):
             update={
                 "targets": {
                     **spec.pipeline.targets,
-                    spec.target_name: LocalTarget.in_place_of(spec.target, self._warehouse),
+                    spec.target_name: self._place.target(spec.target),
                 },
                 "sources": sources,
                 "on_success": (),
                 "on_failure": (),
+                "state": self._place.state or spec.pipeline.state,
             }
         )
         return dataclasses.replace(spec, pipeline=pipeline)
 
 
-def _from_test(source: Source, name: Identifier, target: str) -> Source:
-    return source.model_copy(update={"from_": {target: SourceFrom(table=QualifiedName((GIVEN, name)))}})
+def _from_test(source: Source, rows: QualifiedName, target: str) -> Source:
+    return source.model_copy(update={"from_": {target: SourceFrom(table=rows)}})
 
 
 def steps_for(graph: Graph, tables: Collection[Identifier], given: Collection[Identifier]) -> set[str]:

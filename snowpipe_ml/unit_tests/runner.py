@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,13 +13,14 @@ from pathlib import Path
 from snowpipe_ml import local
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.errors import SnowpipeMLError, SpecError, UsageError
-from snowpipe_ml.plugins.connection import Asked
+from snowpipe_ml.plugins.connection import Asked, Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.tests import ExpectedTable, Row, UnitTest
 from snowpipe_ml.sql import DataType, Identifier, QualifiedName, join, sql
 from snowpipe_ml.text.problems import did_you_mean
-from snowpipe_ml.unit_tests.compare import differences, picked, shown
-from snowpipe_ml.unit_tests.isolated import GIVEN, Isolated, lacking, steps_for
+from snowpipe_ml.unit_tests.compare import Difference, differences, equal, picked, shown
+from snowpipe_ml.unit_tests.isolated import Isolated, Place, WarehouseOfTest, lacking, steps_for
+from snowpipe_ml.unit_tests.rewriting import Update
 from snowpipe_ml.unit_tests.tables import create_statements, read_csv
 
 
@@ -32,17 +33,45 @@ class TestResult:
         place: its file and line.
         seconds: how long it took.
         failures: what differs, each with its lines; empty if the test passed.
+        updates: the changes of its expectations with which it passes; empty if there are none.
     """
 
     name: str
     place: str
     seconds: float
     failures: tuple[str, ...]
+    updates: tuple[Update, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Return whether the test passed."""
         return not self.failures
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a test.
+
+    Attributes:
+        text: its lines.
+        update: the change of the expectation with which the test passes; None if there is none.
+    """
+
+    text: str
+    update: Update | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The findings of a test in one place.
+
+    Attributes:
+        failures: what differs from the expectation.
+        tables: the rows of the expected tables, of all columns.
+    """
+
+    failures: tuple[Failure, ...]
+    tables: Mapping[str, list[Row]]
 
 
 def run_test(spec: Path, name: str, test: UnitTest, place: str, target: str | None) -> TestResult:
@@ -56,44 +85,72 @@ def run_test(spec: Path, name: str, test: UnitTest, place: str, target: str | No
         target: the target of the spec whose values are used; the default target if None.
     """
     began = time.monotonic()
+    failures = reported(lambda: run_locally(spec, test, target)).failures
+    updates = tuple(failure.update for failure in failures if failure.update is not None)
+    return TestResult(
+        name,
+        place,
+        time.monotonic() - began,
+        tuple(failure.text for failure in failures),
+        updates if len(updates) == len(failures) else (),
+    )
+
+
+def reported(run: Callable[[], Outcome]) -> Outcome:
+    """Run a test; an error of the spec or of the test is a failure."""
+    try:
+        return run()
+    except SpecError as error:
+        return Outcome((Failure(f"the spec is invalid:\n{error}"),), {})
+    except SnowpipeMLError as error:
+        return Outcome((Failure(str(error)),), {})
+
+
+def run_locally(spec: Path, test: UnitTest, target: str | None) -> Outcome:
+    """Run a test on a new embedded warehouse."""
     with tempfile.TemporaryDirectory(prefix="snowpipe-test-") as folder:
-        try:
-            failures = tuple(_failures(spec, test, Path(folder) / "warehouse", target))
-        except SpecError as error:
-            failures = (f"the spec is invalid:\n{error}",)
-        except SnowpipeMLError as error:
-            failures = (str(error),)
-    return TestResult(name, place, time.monotonic() - began, failures)
-
-
-def _failures(path: Path, test: UnitTest, folder: Path, target: str | None) -> Iterator[str]:
-    pipeline = Isolated(path, test.vars, folder, test.given)
-    spec, graph, _ = pipeline.load(target)
-    given = {Identifier.parse(name) for name in test.given}
-    steps = _steps(spec, graph, test, given)
-    connection = local.connect(folder, str(spec.target.database), spec.target.schema_.sql, share=False)
-    with closing(connection):  # keeps the warehouse open while its sessions come and go
-        assert isinstance(connection, local.Connection)  # the folder is new: no other process has it
-        connection.storage.fixed_time = _instant(test.now)
-        asked = Asked(connection)
-        _create(asked, spec, test, pipeline.base_dir)
-        result = pipeline.run(
-            spec.target_name, select=sorted(steps), full_refresh=True, run_date=_day(test.now), threads=2
+        place = WarehouseOfTest(Path(folder) / "warehouse")
+        pipeline = Isolated(spec, test.vars, place, test.given)
+        loaded, _, _ = pipeline.load(target)
+        connection = local.connect(
+            place.folder, str(loaded.target.database), loaded.target.schema_.sql, share=False
         )
-        errors = [f"{step.name}: {step.error}" for step in result.steps.values() if step.error is not None]
-        if test.error is not None:
-            if not errors:
-                yield f"no step failed; expected an error with the text {test.error!r}"
-            elif not any(test.error in error for error in errors):
-                yield "\n".join([f"expected an error with the text {test.error!r}, not", *errors])
-            return
-        if not result.ok:
-            yield "\n".join(
-                errors or [f"{s.name}: {s.status.value}" for s in result.steps.values() if s.message]
-            )
-            return
-        for name, expected in test.expect.items():
-            yield from _compared(asked, name, expected, pipeline.base_dir)
+        with closing(connection):  # keeps the warehouse open while its sessions come and go
+            assert isinstance(connection, local.Connection)  # the folder is new: no other process has it
+            connection.storage.fixed_time = _instant(test.now)
+            return run_in(pipeline, place, test, target, connection)
+
+
+def run_in(
+    pipeline: Isolated, place: Place, test: UnitTest, target: str | None, connection: Connection
+) -> Outcome:
+    """Create the given tables, run the steps and compare the tables, in the place of a connection."""
+    spec, graph, _ = pipeline.load(target)
+    steps = _steps(spec, graph, test, {Identifier.parse(name) for name in test.given})
+    asked = Asked(connection)
+    _create(asked, spec, test, pipeline.base_dir, place.given)
+    result = pipeline.run(
+        spec.target_name, select=sorted(steps), full_refresh=True, run_date=_day(test.now), threads=2
+    )
+    errors = [f"{step.name}: {step.error}" for step in result.steps.values() if step.error is not None]
+    if test.error is not None:
+        if not errors:
+            return Outcome((Failure(f"no step failed; expected an error with the text {test.error!r}"),), {})
+        if any(test.error in error for error in errors):
+            return Outcome((), {})
+        lines = [f"expected an error with the text {test.error!r}, not", *errors]
+        return Outcome((Failure("\n".join(lines)),), {})
+    if not result.ok:
+        lines = errors or [f"{s.name}: {s.status.value}" for s in result.steps.values() if s.message]
+        return Outcome((Failure("\n".join(lines)),), {})
+    failures: list[Failure] = []
+    tables = {}
+    for name, expected in test.expect.items():
+        failures += _compared(asked, name, expected, pipeline.base_dir)
+        table = QualifiedName((Identifier.parse(name),))
+        rows = asked.execute(sql("SELECT * FROM {table}", table=table))
+        tables[str(table)] = [dict(row.as_dict()) for row in rows]
+    return Outcome(tuple(failures), tables)
 
 
 def _steps(spec: Spec, graph: Graph, test: UnitTest, given: set[Identifier]) -> set[str]:
@@ -109,41 +166,42 @@ def _steps(spec: Spec, graph: Graph, test: UnitTest, given: set[Identifier]) -> 
     return steps
 
 
-def _create(asked: Asked, spec: Spec, test: UnitTest, folder: Path) -> None:
+def _create(asked: Asked, spec: Spec, test: UnitTest, folder: Path, schema: Identifier) -> None:
     """Create the given tables. The rows of a source are in another schema: the source is a view of them."""
     sources = {Identifier.parse(name): source.columns for name, source in spec.pipeline.sources.items()}
     tables = {Identifier.parse(name): table.columns for name, table in spec.pipeline.tables.items()}
     if any(Identifier.parse(name) in sources for name in test.given):
-        asked.execute(sql("CREATE SCHEMA IF NOT EXISTS {name}", name=QualifiedName((GIVEN,))))
+        asked.execute(sql("CREATE SCHEMA IF NOT EXISTS {name}", name=QualifiedName((schema,))))
         asked.execute(sql("USE SCHEMA {name}", name=QualifiedName((spec.target.schema_,))))
     for name, given in test.given.items():
         table = Identifier.parse(name)
         declared: Mapping[str, DataType] = sources.get(table) or tables.get(table) or {}
-        where = (GIVEN, table) if table in sources else (table,)
+        where = (schema, table) if table in sources else (table,)
         for statement in create_statements(QualifiedName(where), given, declared, folder):
             asked.execute(statement)
 
 
-def _compared(asked: Asked, name: str, expected: ExpectedTable, folder: Path) -> Iterator[str]:
+def _compared(asked: Asked, name: str, expected: ExpectedTable, folder: Path) -> Iterator[Failure]:
     table = QualifiedName((Identifier.parse(name),))
     if expected.count is not None:
         (row,) = asked.execute(sql("SELECT COUNT(*) AS N FROM {table}", table=table))
         if row["N"] != expected.count:
-            yield f"{table} has {row['N']:,} rows; expected {expected.count:,}"
+            text = f"{table} has {row['N']:,} rows; expected {expected.count:,}"
+            yield Failure(text, Update(name, count=int(row["N"])))
     if expected.rows is None and expected.csv is None:
         return
     names, rows = _expected_rows(expected, folder)
     if not names:
         (row,) = asked.execute(sql("SELECT COUNT(*) AS N FROM {table}", table=table))
         if row["N"]:
-            yield f"{table} has {row['N']:,} rows; expected none"
+            yield Failure(f"{table} has {row['N']:,} rows; expected none")
         return
     columns = {column: Identifier.parse(column) for column in names}
     known = [str(field["name"]) for field in _described(asked, table)]
     absent = [column for column in columns.values() if column.name not in known]
     if absent:
         hint = did_you_mean(absent[0].name, known) or f"it has {', '.join(known)}"
-        yield f"{table} has no column {absent[0]}; {hint}"
+        yield Failure(f"{table} has no column {absent[0]}; {hint}")
         return
     order = join(", ", [Identifier.parse(column) for column in expected.ordered])
     query = sql("SELECT {columns} FROM {table}", columns=join(", ", columns.values()), table=table)
@@ -153,7 +211,8 @@ def _compared(asked: Asked, name: str, expected: ExpectedTable, folder: Path) ->
         dict(zip(names, (row[column.name] for column in columns.values()), strict=True))
         for row in asked.execute(query)
     ]
-    found = differences(picked(rows, names), actual, expected.tolerance, ordered=bool(expected.ordered))
+    wanted = picked(rows, names)
+    found = differences(wanted, actual, expected.tolerance, ordered=bool(expected.ordered))
     if found:
         absent_rows = sum(item.actual is None for item in found)
         changed = sum(item.actual is not None and item.expected is not None for item in found)
@@ -161,9 +220,31 @@ def _compared(asked: Asked, name: str, expected: ExpectedTable, folder: Path) ->
         counts = [(changed, "differ"), (absent_rows, "absent"), (more, "unexpected")]
         summary = ", ".join(f"{count:,} {what}" for count, what in counts if count)
         lines = shown(names, found, expected.tolerance)
-        yield "\n".join(
-            [f"{table}: of {len(rows):,} expected rows and {len(actual):,} found: {summary}", *lines]
+        head = f"{table}: of {len(rows):,} expected rows and {len(actual):,} found: {summary}"
+        update = Update(
+            name,
+            changes=() if expected.csv is not None else tuple(_changes(wanted, found, expected.tolerance)),
+            csv=None if expected.csv is None else folder / expected.csv,
+            names=tuple(names),
+            rows=tuple(actual),
         )
+        yield Failure("\n".join([head, *lines]), update)
+
+
+def _changes(
+    wanted: list[Row], found: list[Difference], tolerance: float
+) -> Iterator[tuple[int | None, Row | None]]:
+    """Yield the changes of the expected rows that differ, by their places."""
+    places = {id(row): place for place, row in enumerate(wanted)}
+    for item in found:
+        if item.expected is None:
+            yield None, item.actual
+        elif item.actual is None:
+            yield places[id(item.expected)], None
+        else:
+            before, after = item.expected, item.actual
+            different = {k: v for k, v in after.items() if not equal(before[k], v, tolerance)}
+            yield places[id(before)], different
 
 
 def _described(asked: Asked, table: QualifiedName) -> list[Mapping[str, object]]:

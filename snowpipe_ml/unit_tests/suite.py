@@ -17,6 +17,7 @@ from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.spec.document import Document, read_document
 from snowpipe_ml.spec.loader import problems_of
 from snowpipe_ml.spec.tests import TestFile, UnitTest
+from snowpipe_ml.unit_tests.against import run_against
 from snowpipe_ml.unit_tests.runner import TestResult, run_test
 
 _PRELOADED = ["snowflake.snowpark", "pandas", "duckdb", "snowpipe_ml.unit_tests.runner"]
@@ -88,6 +89,23 @@ def _selected(found: FoundTest, select: list[str]) -> bool:
         else fnmatch.fnmatchcase(found.name, term)
         for term in select
     )
+
+
+def run_tests_against(spec: Path, tests: Iterable[FoundTest], target: str) -> Iterator[TestResult]:
+    """Run tests on the embedded warehouse and in a throw-away schema of a target, one after the other.
+
+    Raises:
+        UsageError: a test gives the time: that of an account is its own.
+    """
+    tests = list(tests)
+    timed = [found.name for found in tests if found.test.now is not None]
+    if timed:
+        raise UsageError(
+            f"these tests give the time with `now`, which no account can be given: {', '.join(timed)}; "
+            "leave them out with --select"
+        )
+    for found in tests:
+        yield run_against(spec, found.name, found.test, found.place, target)
 
 
 def run_tests(
