@@ -43,16 +43,21 @@ def connect(
 
     Raises:
         WarehouseLockedError: another process holds the folder.
-        duckdb.Error: the folder's files cannot be read.
+        DamagedError: a file of the warehouse cannot be read.
+        DiskError: the disk refused to read or write a file.
     """
     names = [Identifier.parse(name).name if name else None for name in (database, schema)]
-    if path is None or not share:
-        storage = open_storage(Path(path) if path is not None else None, Host if share else None)
-    else:
-        found = _hold_or_join(Path(path), names, timeout)
-        if isinstance(found, Guest):
-            return found
-        storage = found
+    try:
+        if path is None or not share:
+            storage = open_storage(Path(path) if path is not None else None, Host if share else None)
+        else:
+            found = _hold_or_join(Path(path), names, timeout)
+            if isinstance(found, Guest):
+                return found
+            storage = found
+    except (duckdb.Error, OSError) as raised:
+        failed = errors.disk_error(raised, "the warehouse was not opened")
+        raise failed or raised from raised
     if function_memory is not None:
         storage.function_memory = function_memory
     try:

@@ -122,7 +122,7 @@ class Connection(ClientConnection):
         self.storage.checkpoints.before_statement()
         with (
             self.storage.history.running(self.session.query(query_id, command, tag)),
-            errors.of_full_disks(),
+            errors.of_disks(),
             in_own_part(self.session, command),
         ):
             if not _FREES_SPACE.match(command) or self.session.in_transaction:
@@ -156,7 +156,7 @@ class Connection(ClientConnection):
             self.storage.history.running(
                 self.session.query(query_id, command, str(settings.get("QUERY_TAG") or ""))
             ),
-            errors.of_full_disks(),
+            errors.of_disks(),
             in_own_part(self.session, command),
             self.session.cancellable(),
             parameters_of(self.session, settings),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from snowpipe_ml.local.core import private
+from snowpipe_ml.local.core import errors, private, undo_file
 from snowpipe_ml.local.core.duck import Duck
 
 log = logging.getLogger("snowpipe_ml.local")
@@ -114,12 +114,14 @@ class Checkpoints:
         return shutil.disk_usage(self._folder).free
 
     def _checkpoint(self, name: str, size: int) -> None:
+        file = self._folder / f"{name}.duckdb"
         try:
+            undo_file.write(self._duck, name, file)
             self._duck.execute(f"CHECKPOINT {_quoted(name)}")
         except duckdb.TransactionException:
-            return  # another session is writing; retried after the next statement
+            undo_file.discard(file)  # another session is writing; retried after the next statement
         except (duckdb.BinderException, duckdb.CatalogException):
-            return  # another session has just dropped it
+            undo_file.discard(file)  # another session has just dropped it
         except duckdb.Error as raised:
             log.warning(
                 "the write-ahead log of database %s could not be written to its file: %s", name, raised
@@ -128,6 +130,7 @@ class Checkpoints:
             self._invalid.add(name)
             self._attach_invalid()
         else:
+            undo_file.discard(file)
             self._failed.pop(name, None)
 
     @property
@@ -145,13 +148,16 @@ class Checkpoints:
                 try:
                     if self._is_attached(name):
                         self._duck.execute(f"DETACH {_quoted(name)}")
+                except duckdb.FatalException as raised:
+                    log.debug("the database %s can only be reopened with the warehouse: %s", name, raised)
+                    return
                 except duckdb.Error as raised:
                     if self._is_attached(name):
                         log.debug("the database %s is still in use: %s", name, raised)
                         continue  # a transaction is open on it; retried with the next statement
                 try:
                     self._attach(name)
-                except duckdb.Error as raised:
+                except (duckdb.Error, errors.DiskError) as raised:
                     log.warning(
                         "the database %s cannot be reopened while other sessions use it: %s", name, raised
                     )

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from snowpipe_ml.local.core.errors import (
     TWIN,
-    DiskFullError,
     UnsupportedError,
     canceled,
     compilation,
+    disk_error,
     error,
     exists,
     invalid_identifier,
-    is_full_disk,
     missing,
     syntax,
     unforeseen,
@@ -357,8 +356,8 @@ def translate(raised: Exception) -> ProgrammingError:
     if kind == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
         # DuckDB takes the name of a missing table for that of a file.
         return missing("Object", match.group(1))
-    if is_full_disk(raised):
-        return DiskFullError(first.rpartition(": ")[2])
+    if failed := disk_error(raised):
+        return failed
     # First the messages that quote the user's data or names, in which any other pattern might match.
     if match := _RAISED.match(text):
         number, sqlstate, message = match.groups()

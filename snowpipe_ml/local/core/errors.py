@@ -80,13 +80,46 @@ class WarehouseLockedError(LockedError, connector.LateOperationalError):
         )
 
 
-class DiskFullError(SnowpipeMLError, connector.LateProgrammingError):
-    """The disk that holds the warehouse is full."""
+class DamagedError(SnowpipeMLError, connector.LateOperationalError):
+    """A file of the warehouse cannot be read."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, file: object, reason: str) -> None:
+        connector.OperationalError.__init__(
+            self,
+            f"the database file {file} is damaged ({reason}); it was not changed. Restore it from a backup",
+            errno=250003,
+        )
+
+
+NOTHING_CHANGED = "the statement changed nothing"
+
+
+class DiskError(SnowpipeMLError, connector.LateProgrammingError):
+    """The disk that holds the warehouse refused to read or write a file.
+
+    Args:
+        reason: what the operating system said.
+        effect: whether the statement took effect, as a sentence without its period.
+        stopped: whether DuckDB runs no statement until the warehouse is opened again.
+    """
+
+    def __init__(self, reason: str, effect: str = NOTHING_CHANGED, *, stopped: bool = False) -> None:
         connector.ProgrammingError.__init__(
             self,
-            f"the disk of the embedded warehouse is full ({reason}); the statement changed nothing. "
+            f"the disk of the embedded warehouse failed ({reason}); {effect}. "
+            + ("Close the warehouse in all processes and open it again" if stopped else "Check the disk"),
+            errno=4,
+            sqlstate="58030",
+        )
+
+
+class DiskFullError(DiskError):
+    """The disk that holds the warehouse is full."""
+
+    def __init__(self, reason: str, effect: str = NOTHING_CHANGED) -> None:
+        connector.ProgrammingError.__init__(
+            self,
+            f"the disk of the embedded warehouse is full ({reason}); {effect}. "
             "Drop tables or stages, or free disk space outside the warehouse",
             errno=3,
             sqlstate="53100",
@@ -160,33 +193,62 @@ _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # are not searched for "disk full" texts, because they quote the user's values and names. Messages of
 # transaction errors are searched only when the write-ahead log could not be written.
 _FILE_ERRORS = frozenset({"IOException", "FatalException"})
-_LOG_NOT_WRITTEN = "Failed to commit: Could not "
+_LOG_NOT_WRITTEN = "Failed to commit: C"  # Could not write, Cannot open
+_BROKEN_DISK = frozenset(
+    {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+)
+_STOPPED = ("fsync failed", "database has been invalidated")  # in FatalException
 
 
 def is_full_disk(raised: BaseException) -> bool:
     """Return whether an error of DuckDB or of the operating system says that a file could not grow."""
+    return _says(raised, _FULL_DISK)
+
+
+def _says(raised: BaseException, numbers: frozenset[int]) -> bool:
     if isinstance(raised, OSError):
-        return raised.errno in _FULL_DISK
-    text = str(raised)
+        return raised.errno in numbers
+    return _is_of_files(raised) and any(os.strerror(number) in str(raised) for number in numbers)
+
+
+def _is_of_files(raised: BaseException) -> bool:
     name = type(raised).__name__
-    if name not in _FILE_ERRORS and not (name == "TransactionException" and _LOG_NOT_WRITTEN in text):
-        return False
-    return any(os.strerror(number) in text for number in _FULL_DISK)
+    return name in _FILE_ERRORS or (name == "TransactionException" and _LOG_NOT_WRITTEN in str(raised))
+
+
+def disk_error(raised: BaseException, effect: str = NOTHING_CHANGED) -> DiskError | None:
+    """Make the error for one of DuckDB or the operating system that says that the disk failed; else None.
+
+    A commit whose log could not be written or synchronized has no effect: DuckDB cuts the log.
+    """
+    text = (raised.strerror or str(raised)) if isinstance(raised, OSError) else _last_part(str(raised))
+    if _says(raised, _FULL_DISK):
+        return DiskFullError(text, effect)
+    if _says(raised, _BROKEN_DISK):
+        return DiskError(text, effect)
+    if type(raised).__name__ == "FatalException" and any(each in str(raised) for each in _STOPPED):
+        return DiskError("a file could not be synchronized", effect, stopped=True)
+    return None
+
+
+def _last_part(text: str) -> str:
+    return text.partition("\n")[0].rpartition(": ")[2]
 
 
 @contextmanager
-def of_full_disks() -> Iterator[None]:
-    """Convert operating system errors that a full disk causes to an error of the statement.
+def of_disks() -> Iterator[None]:
+    """Convert operating system errors of a full or broken disk to an error of the statement.
 
     Raises:
-        DiskFullError: a file could not grow; the statement changed nothing.
+        DiskError: a file could not be read or written; the statement changed nothing.
     """
     try:
         yield
     except OSError as raised:
-        if not is_full_disk(raised):
+        converted = disk_error(raised)
+        if converted is None:
             raise
-        raise DiskFullError(raised.strerror or str(raised)) from raised
+        raise converted from raised
 
 
 def canceled() -> ProgrammingError:

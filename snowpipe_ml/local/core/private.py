@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
 from typing import IO
+
+log = logging.getLogger("snowpipe_ml.local")
 
 
 def make_folder(path: Path) -> Path:
@@ -38,3 +41,11 @@ def restrict(path: Path) -> None:
             path.chmod(0o700 if path.is_dir() else 0o600)
     except FileNotFoundError:
         return
+
+
+def remove(path: Path) -> None:
+    """Remove a file that is no longer needed; one that cannot be removed is no error of the statement."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as raised:
+        log.warning("a file that is no longer needed could not be removed: %s", raised)

@@ -31,15 +31,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
-from snowpipe_ml.local.core import calls, checkpoints, errors, natives, private
+from snowpipe_ml.local.core import calls, checkpoints, database_files, errors, natives, private, undo_file
 from snowpipe_ml.local.core.catalog_tables import create_catalog
 from snowpipe_ml.local.core.checkpoints import Checkpoints
+from snowpipe_ml.local.core.database_files import CREATING
 from snowpipe_ml.local.core.dropped_databases import DroppedDatabases
 from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.history import History
+from snowpipe_ml.local.core.leftovers import drop_leftovers
 from snowpipe_ml.local.core.lock_file import LockFile
 from snowpipe_ml.local.core.macros import attach_macros
-from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, quoted
+from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, literal, quoted
 from snowpipe_ml.local.core.results import Results
 from snowpipe_ml.local.core.variants import FUNCTIONS
 
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("snowpipe_ml.local")
 
-
-_LOG_DAYS = 90  # the longest DATA_RETENTION_TIME_IN_DAYS
 
 _SETTINGS = (
     *checkpoints.SETTINGS,
@@ -170,6 +170,7 @@ class Storage:
             self._databases: tuple[int, tuple[str, ...]] = (-1, ())  # the names, and that count
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
             undo.callback(self.checkpoints.close)
+            database_files.sweep(self.path / "databases")
             self._attach(ACCOUNT)
             for file in sorted((self.path / "databases").glob("*.duckdb")):
                 if file.stem != ACCOUNT:
@@ -206,46 +207,34 @@ class Storage:
         return self.path / "databases" / f"{database}.duckdb"
 
     def _attach(self, database: str) -> None:
-        path = str(self._file(database)).replace("'", "''")
+        """Attach a database, creating its file if there is none.
+
+        Raises:
+            DiskError: the disk refused to read or write it.
+            DamagedError: it is no intact database.
+        """
+        file = self._file(database)
         try:
-            self.root.execute(f"ATTACH '{path}' AS {quoted(database)}")
+            undo_file.restore(file)
+            if not file.exists():
+                database_files.create(self.root, file)
+            self.root.execute(f"ATTACH {literal(str(file))} AS {quoted(database)}")
+            private.restrict(file)
+            create_catalog(self.root, database)
+        except (duckdb.Error, OSError) as raised:
+            if failed := errors.disk_error(raised):
+                raise failed from raised
+            if type(raised).__name__ in database_files.DAMAGES:
+                raise errors.DamagedError(file, str(raised).partition("\n")[0]) from raised
+            raise
         finally:
             self._attachments += 1
-        private.restrict(self._file(database))
-        create_catalog(self.root, database)
 
     def _detach(self, database: str) -> None:
         try:
             self.root.execute(f"DETACH {quoted(database)}")
         finally:
             self._attachments += 1
-
-    def _drop_leftovers(self, database: str) -> None:
-        """Drop temporary objects of killed sessions and outdated entries of the change log."""
-        rows = self.root.execute(
-            f'SELECT kind, schema_name, name FROM "{database}".{CATALOG}.TEMPORARY'
-        ).fetchall()
-        for kind, schema, name in rows:
-            self.root.execute(f"DROP {kind} IF EXISTS {quoted(database, schema, name)} CASCADE")
-        self.root.execute(f'DELETE FROM "{database}".{CATALOG}.TEMPORARY')
-        for (stage_id,) in self.root.execute(
-            f'DELETE FROM "{database}".{CATALOG}.STAGES WHERE session IS NOT NULL RETURNING id'
-        ).fetchall():
-            shutil.rmtree(self.path / "stages" / stage_id, ignore_errors=True)
-        changes = f'"{database}".{CATALOG}.CHANGES'
-        self.root.execute(
-            f"DELETE FROM {changes} AS o USING (SELECT schema_name, name, max(changed_at) AS changed_at FROM {changes} "
-            "GROUP BY ALL HAVING count(*) > 1) n "
-            "WHERE o.schema_name = n.schema_name AND o.name = n.name AND o.changed_at < n.changed_at "
-            f"AND o.changed_at < {time.time_ns() - _LOG_DAYS * 86_400 * 10**9}"
-        )
-        # The runs of tasks that ended with the process that ran them.
-        self.root.execute(
-            f"UPDATE \"{database}\".{CATALOG}.TASK_RUNS SET state = 'FAILED', completed = current_timestamp, "
-            "error_message = 'the embedded warehouse was closed while the task ran' WHERE state = 'EXECUTING'"
-        )
-        for table in ("FILE_FORMATS", "FUNCTIONS"):
-            self.root.execute(f'DELETE FROM "{database}".{CATALOG}.{table} WHERE session IS NOT NULL')
 
     def databases(self) -> list[str]:
         """List the names of the databases."""
@@ -257,7 +246,7 @@ class Storage:
         rows = self.root.cursor().execute(
             "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL ORDER BY 1"
         )
-        found = [name for (name,) in rows.fetchall() if name not in (ACCOUNT, MACROS)]
+        found = [name for (name,) in rows.fetchall() if name not in (ACCOUNT, MACROS, CREATING)]
         self._databases = version, tuple(found)
         return found
 
@@ -285,14 +274,16 @@ class Storage:
                 self._attach(name)
             except BaseException:
                 # An incomplete database file would prevent the warehouse from being opened.
-                with contextlib.suppress(duckdb.Error):
-                    self._detach(name)
-                self._unlink(name)
+                self.undo_database(name)
                 raise
 
-    def _unlink(self, database: str) -> None:
-        self._file(database).unlink(missing_ok=True)
-        Path(f"{self._file(database)}.wal").unlink(missing_ok=True)
+    def undo_database(self, name: str) -> None:
+        """Remove a database whose creation failed."""
+        with self.lock:
+            with contextlib.suppress(duckdb.Error):
+                self._detach(name)
+            database_files.remove(self._file(name))
+            self.checkpoints.forget(name)
 
     def drop_database(self, name: str, days: int = 0, note: str = "") -> None:
         """Drop a database; it can be restored for some days, with a note, if its files are small enough."""
@@ -305,8 +296,12 @@ class Storage:
                 if name in self.databases():  # on a full disk DETACH raises although it has detached
                     raise
             self.retentions.pop(name, None)
-            kept = days > 0 and self.dropped.keep(self._file(name), days, stages, note)
-            self._unlink(name)
+            try:
+                kept = days > 0 and self.dropped.keep(self._file(name), days, stages, note)
+                database_files.remove(self._file(name))
+            except OSError:
+                self._attach(name)
+                raise
             self.checkpoints.forget(name)
             if not kept:
                 for stage_id in stages:
@@ -324,7 +319,7 @@ class Storage:
     def _begin(self, database: str) -> None:
         """Begin to use an attached database: drop what ended sessions have left, and look for streams."""
         try:
-            self._drop_leftovers(database)
+            drop_leftovers(self.root, database, self.path / "stages")
         except duckdb.Error as raised:  # on a full disk the database can still be read
             left = "temporary objects of earlier sessions could not be dropped from %s: %s"
             log.warning(left, database, raised)

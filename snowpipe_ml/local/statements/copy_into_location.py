@@ -86,10 +86,11 @@ def unload(statement: Statement) -> Result:
         )
     if stage.external:
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = stage.links / f"{uuid.uuid4().hex}.uploading"
     else:
         private.make_folder(target.parent)
-        aside = target.with_name(f".{uuid.uuid4().hex}.uploading")
+    aside = (
+        stage.links / f"{uuid.uuid4().hex}.uploading"
+    )  # the folder is emptied when the warehouse is opened
     try:
         count, plain = _write(statement, query, kind, compression, fmt, options, str(aside))
         _check_size(options, aside.stat().st_size if count else 0)
@@ -99,7 +100,7 @@ def unload(statement: Statement) -> Result:
             private.restrict(aside)
             os.replace(aside, target)
     finally:
-        aside.unlink(missing_ok=True)
+        private.remove(aside)
     size = target.stat().st_size if count else 0
     if options.get("DETAILED_OUTPUT"):
         return rows(
@@ -281,9 +282,12 @@ def copy_files(statement: Statement) -> Result:
         relative = file.relative.removeprefix(base).lstrip("/")
         place = target.file(f"{folder.rstrip('/')}/{relative}".lstrip("/"))
         private.make_folder(place.parent)
-        aside = place.with_name(f".{uuid.uuid4().hex}.uploading")
-        private.copy_file(file.source, aside)
-        os.replace(aside, place)
+        aside = source.links / f"{uuid.uuid4().hex}.uploading"
+        try:
+            private.copy_file(file.source, aside)
+            os.replace(aside, place)
+        finally:
+            private.remove(aside)
         done.append((place.relative_to(target.folder.resolve()).as_posix(),))
     if options.get("DETAILED_OUTPUT") is False:
         return rows([("numOfFilesCopied", "BIGINT")], [(len(done),)])

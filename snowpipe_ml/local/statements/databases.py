@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+import duckdb
+
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.dropped import keep_schema, move_schema_notes
 from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
@@ -25,7 +27,7 @@ from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.values import text_option
+from snowpipe_ml.local.core.values import Options, text_option
 from snowpipe_ml.local.statements.base import Statement, command
 from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import (
@@ -112,9 +114,23 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
     options = reader.options()
     check_retention(options)
     reader.end()
-    session.storage.create_database(name)
-    if there:  # not before: DuckDB runs no statement while the session's current database is missing
-        grants.forget_within(session, name)
+    try:
+        session.storage.create_database(name)
+        if there:  # not before: DuckDB runs no statement while the session's current database is missing
+            grants.forget_within(session, name)
+        _fill_database(session, name, source, options)
+    except (duckdb.Error, OSError, errors.DiskError) as raised:
+        effect = f"the database {name} was dropped and not created again" if there else errors.NOTHING_CHANGED
+        failed = raised if isinstance(raised, errors.DiskError) else errors.disk_error(raised, effect)
+        if failed is None:
+            raise
+        session.storage.undo_database(name)
+        raise failed from raised
+    session.use(name, None)
+    return status(f"Database {name} successfully created.")
+
+
+def _fill_database(session: Session, name: str, source: str | None, options: Options) -> None:
     note_creation(session, (name, "", ""))
     note_creation(session, (name, "PUBLIC", ""))
     set_property(session, (name, "", ""), COMMENT, text_option(options, "COMMENT"))
@@ -126,8 +142,6 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
             if schema not in (CATALOG, "main"):
                 session.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name, schema)}")
                 clone_objects(session, (source, schema), (name, schema))
-    session.use(name, None)
-    return status(f"Database {name} successfully created.")
 
 
 def _from_share(statement: Statement, name: str, share: str) -> Result:

@@ -178,7 +178,8 @@ def _upload(
         return (name, target_name, size, 0, source_kind, target_kind, "SKIPPED", "")
     private.make_folder(folder)
     # Write to a temporary name and rename: readers never see a partial file, even if the process is killed.
-    aside = folder / f".{uuid.uuid4().hex}.uploading"  # of fixed length: the file's name may be at the limit
+    # The folder is emptied when the warehouse is opened.
+    aside = stage.links / f"{uuid.uuid4().hex}.uploading"
     size = 0
     try:
         with private.create_file(aside) as out, _reading(source) as data:
@@ -192,7 +193,7 @@ def _upload(
             os.fsync(out.fileno())
         os.replace(aside, target)
     finally:
-        aside.unlink(missing_ok=True)
+        private.remove(aside)
     return (name, target_name, size, target.stat().st_size, source_kind, target_kind, "UPLOADED", "")
 
 
