@@ -40,7 +40,10 @@ def diagnose(
     try:
         opened = spec.target.log_in(pipeline.path.resolve().parent) if connection is None else connection
     except TargetError as error:
-        remedy = "check the connection in connections.toml: account, user and authenticator"
+        remedy = (
+            "check the connection in ~/.snowflake/connections.toml, or in the folder of SNOWFLAKE_HOME: account, user and "
+            "authenticator. docs/logging-in.md has an entry for each way to log in"
+        )
         return [Finding("connection", Status.PROBLEM, str(error), remedy)]
     if connection is not None:
         return _examined(Facts(spec, graph, ctx, Account(opened)))
