@@ -23,7 +23,8 @@ class Feature:
     Attributes:
         name: the name of the column.
         kind: ``lag``, ``mean`` or ``stddev`` of the target's past; ``given`` for everything else.
-        days: the number of periods that a lag looks back, or the length of the window in periods.
+        days: the number of periods that a lag looks back, or the length of the window in periods. For a given
+            feature of the policy ``past_only``, the number of periods for which it is known ahead.
         future: for a given feature, ``known`` (such as a calendar), or the policy that fills its future.
     """
 
@@ -122,6 +123,10 @@ class Series:
                 to_come[:, column] = np.nan
             elif feature.future == "last":
                 to_come[:, column] = self.x[rows - 1, column]
+            elif feature.future == "past_only":
+                steps = self.clock.numbers(self.days[rows:]) - self.clock.number(self.days[rows - 1])
+                known = self.x[rows - 1 :, column][np.concatenate([[True], steps <= feature.days])]
+                to_come[steps > feature.days, column] = known[-1]
             elif feature.future != "known":
                 to_come[:, column] = _climate(
                     self.days[:rows],

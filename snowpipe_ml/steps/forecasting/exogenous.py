@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins import RunContext
 from snowpipe_ml.sql import Fragment, Identifier, Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.forecasting.feature_settings import Exogenous, ForecastTable
+from snowpipe_ml.steps.forecasting.covariates import Exogenous, ForecastTable, Joined, Static
 from snowpipe_ml.steps.forecasting.frequency import check_frequency
 from snowpipe_ml.steps.forecasting.periods import Periods
 
@@ -51,26 +53,118 @@ def _keys(other: Exogenous) -> list[Identifier]:
     return [other.on, *([other.series] if other.series is not None else [])]
 
 
-def past_join(alias: Identifier, other: Exogenous, key: Fragment) -> Sql:
-    """Return the join to the periods ``D`` of the history.
+def past_columns(
+    number: int, other: Exogenous, key: Fragment, periods: Periods
+) -> tuple[list[Sql], list[Sql]]:
+    """Return the features of the periods ``D`` of the history as select-list items, each after a comma, and their joins.
 
     Args:
-        alias: the alias of the table.
+        number: the number of the table, which its aliases have.
         other: its settings.
-        key: the column of the series to join.
-    """
-    return _join(alias, other.table, other, Sql("D.DATE"), key)
-
-
-def future_join(alias: Identifier, other: Exogenous, key: Fragment, periods: Periods) -> tuple[Sql, Sql]:
-    """Return a common table expression, which may be empty, and the join to the future periods ``D``.
-
-    Args:
-        alias: the alias of the joined table or expression.
-        other: the settings.
         key: the column of the series to join.
         periods: the periods of the features.
     """
+    joins = []
+    for lag in other.lags or (0,):
+        day = periods.plus(Sql("D.DATE"), Literal(-lag)) if lag else Sql("D.DATE")
+        joins.append(_join(_alias(number, lag), other.table, other, day, key))
+    items = [
+        sql(
+            ", {value} AS {name}",
+            value=_filled(_alias(number, one.lag), one.column, other.fill),
+            name=one.name,
+        )
+        for one in other.features
+    ]
+    return items, joins
+
+
+def future_columns(
+    number: int, other: Exogenous, key: Fragment, periods: Periods
+) -> tuple[list[Sql], list[Sql], list[Sql]]:
+    """Return the features of the future periods ``D``, their joins, and common table expressions, each after a comma.
+
+    The arguments are those of :func:`past_columns`.
+    """
+    ctes, joins = [], []
+    for lag in other.lags or (0,):
+        made, joined = _future_join(_alias(number, lag), other, lag, key, periods)
+        ctes.append(made)
+        joins.append(joined)
+    items = [
+        sql(", {value} AS {name}", value=_future_value(_alias(number, one.lag), other, one), name=one.name)
+        for one in other.features
+    ]
+    return items, joins, ctes
+
+
+def static_columns(
+    statics: Sequence[Static], key: Fragment, partition_by: Identifier
+) -> tuple[list[Sql], list[Sql]]:
+    """Return the static features as select-list items, each after a comma, and their joins.
+
+    Args:
+        statics: the settings of the tables.
+        key: the column of the series to join.
+        partition_by: the name of this column, which the tables have unless they name another.
+    """
+    items, joins = [], []
+    for number, other in enumerate(statics, 1):
+        alias = Identifier(f"C{number}")
+        joins.append(
+            sql(
+                "LEFT JOIN {table} AS {alias} ON {alias}.{series} = {key}",
+                table=other.table,
+                alias=alias,
+                series=other.series or partition_by,
+                key=key,
+            )
+        )
+        items += [
+            sql(", {value} AS {column}", value=_filled(alias, column, other.fill), column=column)
+            for column in other.columns
+        ]
+    return items, joins
+
+
+def check_static(ctx: RunContext, other: Static, partition_by: Identifier) -> None:
+    """Refuse a table with several rows for a series, which a join would duplicate.
+
+    Raises:
+        StepError: it names the table.
+    """
+    series = other.series or partition_by
+    double = ctx.scalar(
+        sql(
+            "SELECT COUNT(*) FROM (SELECT {series} FROM {table} WHERE {series} IS NOT NULL GROUP BY {series} "
+            "HAVING COUNT(*) > 1)",
+            series=series,
+            table=other.table,
+        )
+    )
+    if double:
+        raise StepError(
+            f"{other.table} has several rows for {double} values of {series}; it must have one per series"
+        )
+
+
+def _alias(number: int, lag: int) -> Identifier:
+    return Identifier(f"X{number}_{lag}" if lag else f"X{number}")
+
+
+def _future_join(
+    alias: Identifier, other: Exogenous, lag: int, key: Fragment, periods: Periods
+) -> tuple[Sql, Sql]:
+    """Return a common table expression, which may be empty, and the join to the future periods ``D``."""
+    if lag:
+        at = Identifier(f"A{alias.name}")
+        moved = sql(
+            ", {at} AS (\n  SELECT D.DATE, LEAST({day}, L.LAST_DAY) AS AT FROM DAYS D CROSS JOIN LAST_DAY L\n)",
+            at=at,
+            day=periods.plus(Sql("D.DATE"), Literal(-lag)),
+        )
+        joined = _join(alias, other.table, other, sql("{at}.AT", at=at), key)
+        return moved, sql("JOIN {at} ON {at}.DATE = D.DATE\n{joined}", at=at, joined=joined)
     if other.policy == "climatology":
         recent = Identifier(f"R{alias.name}")
         # Day 366 may not occur in the history: day 365 is used instead.
@@ -95,19 +189,19 @@ def future_join(alias: Identifier, other: Exogenous, key: Fragment, periods: Per
     return Sql(""), _join(alias, source, other, day, key)
 
 
-def future_value(alias: Identifier, other: Exogenous, column: Identifier) -> Sql:
-    """Return the value of a column in a future period, after :func:`future_join`."""
+def _future_value(alias: Identifier, other: Exogenous, one: Joined) -> Sql:
+    """Return the value of a feature in a future period."""
     if other.policy == "climatology":
         return sql(
             "COALESCE({alias}.{column}, {recent}.{column})",
             alias=alias,
             recent=Identifier(f"R{alias.name}"),
-            column=column,
+            column=one.column,
         )
-    return filled(alias, column, other.fill)
+    return _filled(alias, one.column, other.fill)
 
 
-def filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
+def _filled(alias: Identifier, column: Identifier, fill: float | None) -> Sql:
     """Return a column of a joined table, with the fill value for periods that the table does not have."""
     value = sql("{alias}.{column}", alias=alias, column=column)
     return value if fill is None else sql("COALESCE({value}, {fill})", value=value, fill=Literal(fill))

@@ -30,6 +30,10 @@ def joined_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:
             yield ColumnUse(other.table, other.series, ("exogenous", index, "series"))
         for number, column in enumerate(other.columns):
             yield ColumnUse(other.table, column, ("exogenous", index, "columns", number), feature=True)
+    for index, fixed in enumerate(settings.static):
+        yield ColumnUse(fixed.table, fixed.series or settings.partition_by, ("static", index, "series"))
+        for number, column in enumerate(fixed.columns):
+            yield ColumnUse(fixed.table, column, ("static", index, "columns", number), feature=True)
 
 
 def forecast_columns(settings: FeatureSettings) -> Iterator[ColumnUse]:

@@ -16,6 +16,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Fragment, Identifier, Sql, join, sql
 from snowpipe_ml.steps.forecasting.calendar_features import DateFeature, Fourier, Holidays, date_columns
+from snowpipe_ml.steps.forecasting.covariates import Exogenous, Static
 from snowpipe_ml.steps.forecasting.periods import Periods
 from snowpipe_ml.steps.forecasting.targets import Aggregate, Gaps, PastFeature, Target, TargetSettings
 
@@ -65,42 +66,6 @@ RESERVED = frozenset(
         "FREQUENCY",
     }
 )
-
-
-class ForecastTable(BaseModel):
-    """A table with the columns for future periods, such as a weather forecast."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
-
-    table: TableName
-
-
-class Exogenous(BaseModel):
-    """Columns of another table, joined by period, or by series and period.
-
-    ``future`` defines the values after the last known period: ``known`` (a calendar: the table includes future
-    periods), ``climatology`` (the mean for the same time of the year so far, or of the last weeks if
-    that time never occurred), ``last_year`` (a year earlier), ``last`` (the last value so far, such as a price), or the
-    table of a forecast. A future period without a value is an error; it is not guessed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
-
-    table: TableName
-    columns: tuple[ColumnName, ...] = Field(min_length=1)
-    on: ColumnName = Field(Identifier("DATE"), description="Column with the beginning of the period")
-    series: ColumnName | None = Field(
-        None,
-        description="Column with the series (`partition_by`), if each has its own values, such as prices or promotions. "
-        "By default, the table has one row per period",
-    )
-    fill: float | None = Field(None, description="Value for periods that are missing from the table")
-    future: Choice["known", "climatology", "last_year", "last"] | ForecastTable = "known"
-
-    @property
-    def policy(self) -> str:
-        """The name of the method that determines future values."""
-        return "forecast" if isinstance(self.future, ForecastTable) else self.future
 
 
 class Rolling(BaseModel):
@@ -178,6 +143,9 @@ class FeatureSettings(StepSettings):
     fourier: tuple[Fourier, ...] = Field((), description="Fourier terms, such as of a week or a year")
     holidays: Holidays | None = Field(None, description="Holidays, and the days around them")
     exogenous: tuple[Exogenous, ...] = ()
+    static: tuple[Static, ...] = Field(
+        (), description="Columns of a table with one row per series, for models over all series"
+    )
     min_history: int | None = Field(
         None,
         ge=1,
@@ -216,9 +184,9 @@ class FeatureSettings(StepSettings):
             raise ValueError(f"the last column of `hierarchy` must be `partition_by`, {self.partition_by}")
         if any(one.how not in ("count", "sum") or not one.zeros for one in self.all_targets):
             raise ValueError("`hierarchy` needs sums or counts whose gaps are zero: others do not add up")
-        if any(other.series is not None for other in self.exogenous):
+        if self.static or any(other.series is not None for other in self.exogenous):
             raise ValueError(
-                "`series` of `exogenous` has values of the lowest level only, and not of a `hierarchy`"
+                "`static`, and `series` of `exogenous`, have values of the lowest level only, and not of a `hierarchy`"
             )
         return self
 
@@ -331,4 +299,5 @@ class FeatureSettings(StepSettings):
         """Return the names of all features, in the order of the table."""
         names = [feature.column for feature in self.past()] + [name for name, _ in self.of_date()]
         names += [name for name, _ in self.holidays.columns()] if self.holidays else []
-        return names + [column for other in self.exogenous for column in other.columns]
+        names += [one.name for other in self.exogenous for one in other.features]
+        return names + [column for other in self.static for column in other.columns]

@@ -24,7 +24,13 @@ from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import replace_rows
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items, misfits
 from snowpipe_ml.steps.forecasting.columns import require_columns
-from snowpipe_ml.steps.forecasting.exogenous import check_exogenous, filled, past_join
+from snowpipe_ml.steps.forecasting.covariates import Joined
+from snowpipe_ml.steps.forecasting.exogenous import (
+    check_exogenous,
+    check_static,
+    past_columns,
+    static_columns,
+)
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns, joined_columns
 from snowpipe_ml.steps.forecasting.feature_settings import FeatureSettings
 from snowpipe_ml.steps.forecasting.frequency import inferred
@@ -109,12 +115,14 @@ class Features(Step[FeatureSettings]):
 
     def described(self) -> list[dict[str, str | int]]:
         """Return the features as the forecaster's code expects them, in the order of the columns."""
-        policies = {column: other.policy for other in self.settings.exogenous for column in other.columns}
+        joined = {
+            one.name: (other.policy, one) for other in self.settings.exogenous for one in other.features
+        }
         past = {feature.column: feature for feature in self.settings.past()}
         return [
             {"name": name.name, "kind": past[name].kind, "days": past[name].days}
             if name in past
-            else {"name": name.name, "future": policies.get(name, "known")}
+            else _given(name, *joined.get(name, ("known", None)))
             for name in self.feature_columns
         ]
 
@@ -127,6 +135,8 @@ class Features(Step[FeatureSettings]):
             yield table(s.holidays.table, "holidays", "table")
         for index, other in enumerate(s.exogenous):
             yield table(other.table, "exogenous", index, "table")
+        for index, fixed in enumerate(s.static):
+            yield table(fixed.table, "static", index, "table")
 
     def columns_read(self, ctx: PlanContext) -> Iterable[ColumnUse]:
         return (*joined_columns(self.settings), *forecast_columns(self.settings))
@@ -152,13 +162,10 @@ class Features(Step[FeatureSettings]):
     def _query(self) -> Sql:
         s = self.settings
         columns, joins = calendar_items(s.of_date(), s.holidays, s.periods)
+        key = sql("D.{key}", key=s.partition_by)
         for number, other in enumerate(s.exogenous, 1):
-            alias = Identifier(f"X{number}")
-            joins.append(past_join(alias, other, sql("D.{key}", key=s.partition_by)))
-            columns += [
-                sql(", {value} AS {column}", value=filled(alias, column, other.fill), column=column)
-                for column in other.columns
-            ]
+            columns, joins = _added((columns, joins), past_columns(number, other, key, s.periods))
+        columns, joins = _added((columns, joins), static_columns(s.static, key, s.partition_by))
         if self.found is not None and self.found != DAY:
             columns.append(sql(", {name} AS FREQUENCY", name=Literal(self.found.name)))
         return sql(
@@ -199,6 +206,8 @@ class Features(Step[FeatureSettings]):
             )
         for other in s.exogenous:
             check_exogenous(ctx, other.table, other, s.periods, gaps=other.fill is None)
+        for fixed in s.static:
+            check_static(ctx, fixed, s.partition_by)
         judged = sql(
             "{series}\nSELECT {key}, REASON, HISTORY_DAYS, LAST_EVENT FROM JUDGED WHERE REASON IS NOT NULL",
             series=self._series(),
@@ -314,6 +323,18 @@ class Features(Step[FeatureSettings]):
                 f"min_history is {s.min_history}: use shorter lags, a lower min_history or more data"
             )
         return ": ".join(found)
+
+
+def _given(name: Identifier, policy: str, joined: Joined | None) -> dict[str, str | int]:
+    """Return a feature that is not of the target's past, as the forecaster's code expects it."""
+    lag = {"days": joined.lag} if joined is not None and joined.lag else {}
+    return {"name": name.name, "future": policy, **lag}
+
+
+def _added(
+    one: tuple[list[Sql], list[Sql]], other: tuple[list[Sql], list[Sql]]
+) -> tuple[list[Sql], list[Sql]]:
+    return [*one[0], *other[0]], [*one[1], *other[1]]
 
 
 def check_timezone(ctx: RunContext, settings: FeatureSettings) -> None:

@@ -19,13 +19,13 @@ from snowpipe_ml.plugins import (
     register,
     table,
 )
-from snowpipe_ml.sql import Identifier, Literal, Sql, join, sql
+from snowpipe_ml.sql import Literal, Sql, join, sql
 from snowpipe_ml.steps.data.publish import publish_table
 from snowpipe_ml.steps.forecasting.calendar_features import calendar_items
 from snowpipe_ml.steps.forecasting.columns import require_columns
-from snowpipe_ml.steps.forecasting.exogenous import check_exogenous, future_join, future_value
+from snowpipe_ml.steps.forecasting.covariates import ForecastTable
+from snowpipe_ml.steps.forecasting.exogenous import check_exogenous, future_columns, static_columns
 from snowpipe_ml.steps.forecasting.feature_columns import forecast_columns
-from snowpipe_ml.steps.forecasting.feature_settings import ForecastTable
 from snowpipe_ml.steps.forecasting.features import Features
 
 
@@ -58,6 +58,8 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
             for other in step.settings.exogenous:
                 known = other.future.table if isinstance(other.future, ForecastTable) else other.table
                 yield table(known, "features")
+            for fixed in step.settings.static:
+                yield table(fixed.table, "features")
             if step.settings.holidays is not None:
                 yield table(step.settings.holidays.table, "features")
 
@@ -68,7 +70,7 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
         s, f = self.settings, self._features(ctx).settings
         periods = f.periods
         columns, joins = calendar_items(f.of_date(), f.holidays, periods)
-        ctes = []
+        ctes: list[Sql] = []
         # On a clock on the wall, a few hours more are generated than the horizon has, as one may be skipped in spring.
         occurs = periods.occurs(Sql("DATE"))
         several = Literal(s.horizon if occurs is None else s.horizon + 60 * 24 // 5)
@@ -90,14 +92,10 @@ class FutureFeatures(Step["FutureFeatures.Settings"]):
             )
         key = sql("S.{key}", key=f.partition_by)
         for number, other in enumerate(f.exogenous, 1):
-            alias = Identifier(f"X{number}")
-            made, joined = future_join(alias, other, key, periods)
-            ctes.append(made)
-            joins.append(joined)
-            columns += [
-                sql(", {value} AS {column}", value=future_value(alias, other, column), column=column)
-                for column in other.columns
-            ]
+            own, joined, made = future_columns(number, other, key, periods)
+            columns, joins, ctes = [*columns, *own], [*joins, *joined], [*ctes, *made]
+        own, joined = static_columns(f.static, key, f.partition_by)
+        columns, joins = [*columns, *own], [*joins, *joined]
         past = join("", [sql(", NULL::FLOAT AS {name}", name=feature.column) for feature in f.past()])
         return sql(
             """WITH SERIES AS (
@@ -144,7 +142,7 @@ FROM SERIES S CROSS JOIN DAYS D
         """
         plural = self._features(ctx).settings.every.plural
         columns = [
-            (other, column) for other in self._features(ctx).settings.exogenous for column in other.columns
+            (other, one.name) for other in self._features(ctx).settings.exogenous for one in other.features
         ]
         if not columns:
             return

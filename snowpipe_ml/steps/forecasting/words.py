@@ -54,7 +54,12 @@ def feature_words(features: Features) -> dict[str, str]:
             "stddev": f"standard deviation of the last {periods}",
         }[past.kind]
     for other in s.exogenous:
-        found |= {column.name: f"{column} of {other.table}" for column in other.columns}
+        for one in other.features:
+            periods = f"{one.lag} {s.every.plural if one.lag > 1 else s.every.noun}"
+            earlier = f" {periods} earlier" if one.lag else ""
+            found[one.name.name] = f"{one.column} of {other.table}{earlier}"
+    for fixed in s.static:
+        found |= {column.name: f"{column} of {fixed.table}" for column in fixed.columns}
     for name in features.feature_columns:
         found.setdefault(name.name, _words(name.name, s.every.plural))
     return found
