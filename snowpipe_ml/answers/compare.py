@@ -144,7 +144,7 @@ def _between(recorded: Statement, embedded: Statement, row_counts: bool) -> Iter
     def differing(what: str, there: object, here: object) -> Difference:
         return Difference(recorded.step, recorded.statement, what, str(there), str(here))
 
-    if recorded.step is None and _is_missing(recorded) != _is_missing(embedded):
+    if recorded.step is None and (_is_missing(recorded) or _is_missing(embedded)):
         return  # what existed before the run
     if recorded.error != embedded.error:
         yield differing("error", recorded.error or "no error", embedded.error or "no error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,6 +17,9 @@ from snowpipe_ml.plugins import Kind
 from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.sql import QualifiedName, sql
 from snowpipe_ml.text.redaction import redact
+
+# Statements whose results the connector makes by itself.
+_BY_CLIENT = re.compile(r"\s*(?:PUT|GET)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -169,7 +173,7 @@ def _masked(seen: _Seen, masking: Masking) -> Statement:
         step=None if seen.step is None else masking.name(seen.step),
         statement=redact(masking.statement(seen.text)),
         described=seen.described,
-        columns=tuple(_column(column, masking) for column in seen.columns),
+        columns=() if _BY_CLIENT.match(seen.text) else tuple(_column(c, masking) for c in seen.columns),
         rows=seen.rows,
         status=None if seen.status is None else redact(masking.message(seen.status, seen.text)),
         error=None if seen.error is None else _failure(seen.error, seen.text, masking),

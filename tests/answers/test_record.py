@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from snowflake.connector.errors import ProgrammingError
 
 from snowpipe_ml import Pipeline
 from snowpipe_ml.answers.compare import Difference, compare, replay
 from snowpipe_ml.answers.format import LINES, Column, Failure, Record, Statement, read, write
+from snowpipe_ml.answers.masking import Masking
+from snowpipe_ml.answers.observer import Observer
 from snowpipe_ml.cli.main import main
 from tests.accounts import Account, account
 from tests.conftest import ROOT
@@ -160,6 +164,22 @@ def test_planted_differences_are_found_and_told(made: Recorded, tmp_path: Path) 
     assert shown.endswith(" statements compared, 6 differences\n")
 
 
+def test_results_that_the_connector_makes_are_not_answers(session: Any, tmp_path: Path) -> None:
+    (tmp_path / "canary.csv").write_text("a\n")
+    observer = Observer()
+    connection = session.connection
+    observer.observe(connection)
+    connection.cursor().execute("CREATE STAGE S")
+    connection.cursor().execute(f"put 'file://{tmp_path}/canary.csv' @S/folder AUTO_COMPRESS = FALSE")
+    with connection.cursor() as cursor, pytest.raises(ProgrammingError):
+        cursor.execute("SELECT NOPE FROM ABSENT")
+    created, put, failed = observer.statements(Masking())
+    assert [column.name for column in created.columns] == ["status"]
+    assert (put.statement, put.columns, put.rows) == ("put * @S/* AUTO_COMPRESS = FALSE", (), 1)
+    assert failed.error is not None
+    assert failed.error.number == 2003
+
+
 def test_compare_matches_statements_of_one_text_in_their_order() -> None:
     def record(*statements: Statement) -> Record:
         header = LINES.validate_python(
@@ -172,8 +192,12 @@ def test_compare_matches_statements_of_one_text_in_their_order() -> None:
         return Statement(statement=text, step=step, error=None if number is None else Failure(number=number))
 
     # In another order, once more on one side, and what existed before the run.
+    no_schema, no_table = Failure(number=2003, message="Schema"), Failure(number=2003, message="Object")
     one = record(sent("A"), sent("B", 1), sent("A", 2), sent("C", 2003, None), sent("D", 2003))
     two = record(sent("B", 1), sent("A"), sent("A", 3), sent("A"), sent("C", None, None), sent("D"))
+    assert not compare(
+        record(Statement(statement="E", error=no_schema)), record(Statement(statement="E", error=no_table))
+    ).differences
     found = compare(one, two)
     assert found.compared == 5
     assert found.only_embedded == (sent("A"),)
