@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from math import isinf
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.collection import collector_paused
+from snowpipe_ml.local.syntax.call_arguments import check_arguments
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
 from snowpipe_ml.local.syntax.spread import spread
 
@@ -72,10 +74,19 @@ def _hexadecimal(parser: SnowflakeParser, token: Token) -> exp.Expr:
 
 
 def _number(parser: SnowflakeParser, token: Token) -> exp.Expr:
-    """Parse a number; one beyond the range of a FLOAT would be an infinity in DuckDB."""
+    """Parse a number: ``1e10`` is a NUMBER(11, 0), unless it has too many digits for a NUMBER, as ``1e40`` has.
+
+    A number beyond the range of a FLOAT would be an infinity in DuckDB.
+
+    https://docs.snowflake.com/en/sql-reference/functions/system_typeof
+    """
     text = token.text
-    if len(text) > len("1e99") and "E" in text.upper() and isinf(float(text)):
-        raise errors.error(100038, "22018", f"Numeric value '{text}' is not recognized")
+    if "e" in text or "E" in text:
+        if isinf(float(text)):
+            raise errors.error(100038, "22018", f"Numeric value '{text}' is not recognized")
+        _, digits, exponent = Decimal(text).as_tuple()
+        if isinstance(exponent, int) and exponent > -38 and len(digits) + max(exponent, 0) <= 38:
+            text = f"{Decimal(text):f}"
     return parser.expression(exp.Literal(this=text, is_string=False), token)
 
 
@@ -200,6 +211,8 @@ class _Parser(SnowflakeParser):
         """Record the name in the function call, because one sqlglot class represents several names."""
         name = self._curr.text if self._curr is not None else ""
         anonymous = anonymous or name.upper() in AS_WRITTEN
+        if self._next is not None and self._next.token_type == TokenType.L_PAREN:
+            check_arguments(name.upper(), self._tokens, self._index, self.sql)
         if name.upper() in ("EXTRACT", "DATE_PART") and self._next and self._next.text == "(":
             return self._parse_part_call(name)
         after = self._tokens[self._index + 2] if self._index + 2 < len(self._tokens) else None

@@ -22,8 +22,6 @@ _WINDOW_FUNCTIONS = _RANKS | {
     *("CONDITIONAL_CHANGE_EVENT", "CONDITIONAL_TRUE_EVENT", "FIRST_VALUE", "LAG", "LAST_VALUE", "LEAD"),
     *("NTH_VALUE", "NTILE", "RATIO_TO_REPORT"),
 }
-# Functions that sqlglot reads without counting their arguments.
-_UNCOUNTED = frozenset({"COUNT", "DIV0", "DIV0NULL"})
 
 
 def check_argument_counts(tree: exp.Expr) -> None:
@@ -45,15 +43,11 @@ def check_argument_counts(tree: exp.Expr) -> None:
             )
         if name in _WINDOW_FUNCTIONS and not _has_window(call):
             raise errors.compilation(f"Window function [{name}] needs a window specification (OVER)")
-        if name in _UNCOUNTED and _is_short(call):
-            raise errors.error(
-                938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
-            )
         counted = isinstance(call, exp.Anonymous) and name != "POSITION" and not is_relation(call)
         least = snowflake_functions().get(name) if counted else None
         if least is not None and not any(part.is_star for part in call.expressions):
             check_count(call, least, None)  # the functions themselves know of parameters that were added
-        if not isinstance(call, exp.Anonymous) and (call.error_messages() or _lacks_choice(call, name)):
+        if not isinstance(call, exp.Anonymous) and call.error_messages():
             raise errors.error(
                 938, "42601", f"SQL compilation error:\nnot enough arguments for function [{name}]"
             )
@@ -61,24 +55,6 @@ def check_argument_counts(tree: exp.Expr) -> None:
 
 def _given(call: exp.Expr) -> int:
     return len(call.expressions) + int(isinstance(call.args.get("this"), exp.Expr))
-
-
-def _is_short(call: exp.Expr) -> bool:
-    """Return whether a part of a call is missing."""
-    if isinstance(call, exp.Count):
-        return call.this is None and not call.expressions
-    return any(
-        isinstance(part, exp.Binary)
-        and (part.args.get("this") is None or part.args.get("expression") is None)
-        for part in call.walk()
-    )
-
-
-def _lacks_choice(call: exp.Expr, name: str) -> bool:
-    """Return whether NVL2 or DECODE has too few arguments, which sqlglot reads as other functions."""
-    if name == "NVL2":
-        return call.args.get("false") is None
-    return name == "DECODE" and isinstance(call, exp.Decode)
 
 
 def _has_window(call: exp.Expr) -> bool:

@@ -26,14 +26,6 @@ _UNORDERED = frozenset(
 """The functions that take no ORDER BY in OVER."""
 _UNFRAMED = frozenset({"INTERPOLATE_BFILL", "INTERPOLATE_FFILL", "CUME_DIST", "LAG", "LEAD", "NTILE"})
 """The functions that take an order but no window frame."""
-_NEVER_DISTINCT = frozenset(
-    {
-        *("APPROX_PERCENTILE", "CORR", "COVAR_POP", "COVAR_SAMP", "MEDIAN", "MODE", "PERCENTILE_CONT"),
-        *("PERCENTILE_DISC", "REGR_AVGX", "REGR_AVGY", "REGR_COUNT", "REGR_INTERCEPT", "REGR_R2"),
-        *("REGR_SLOPE", "REGR_SXX", "REGR_SXY", "REGR_SYY"),
-    }
-)
-"""The aggregate functions that take no DISTINCT."""
 # Functions that a VALUES clause of an INSERT cannot have.
 _NOT_IN_VALUES = frozenset(
     {
@@ -65,8 +57,6 @@ _CHECKED = (
     exp.Select,
     exp.SetOperation,
     exp.Subquery,
-    exp.If,
-    exp.Coalesce,
     exp.Collate,
 )
 
@@ -93,12 +83,6 @@ def check_query(tree: exp.Expr) -> None:
                 _check_correlation(node)
             case exp.Collate():
                 raise errors.UnsupportedError(f"the collation {node.expression.sql(dialect='snowflake')}")
-            case exp.If() | exp.Coalesce() if _is_short(node):
-                raise errors.error(
-                    938,
-                    "42601",
-                    f"SQL compilation error:\nnot enough arguments for function [{node.sql('snowflake')}]",
-                )
     if isinstance(tree, exp.Insert) and isinstance(tree.expression, exp.Values):
         _check_values(tree.expression)
 
@@ -141,13 +125,6 @@ def _check_twice(relation: exp.Expr, twice: set[str]) -> None:
             raise errors.error(
                 2028, "42601", f"SQL compilation error:\nambiguous column name '{column.name}'"
             )
-
-
-def _is_short(node: exp.Expr) -> bool:
-    """Return whether IFF has no third, or COALESCE no second argument."""
-    if isinstance(node, exp.If):
-        return named(node) == "IFF" and node.args.get("false") is None
-    return named(node) == "COALESCE" and not node.expressions
 
 
 def named(node: exp.Expr) -> str:
@@ -213,8 +190,6 @@ def _under_window(node: exp.Expr) -> bool:
 
 def _check_aggregate(node: exp.Expr) -> None:
     """Refuse an aggregate in WHERE or inside another aggregate."""
-    if isinstance(node.this, exp.Distinct) and named(node) in _NEVER_DISTINCT:
-        raise errors.compilation(f"DISTINCT is not supported for the function {named(node)}.")
     if not _is_aggregate(node):
         return
     written = node.sql(dialect="snowflake")

@@ -31,7 +31,7 @@ from snowpipe_ml.local.translate.random_orders import order_randomly
 from snowpipe_ml.local.translate.registry import USER_QUERIES
 from snowpipe_ml.local.translate.relations import expand_relations
 from snowpipe_ml.local.translate.rules import apply_rules
-from snowpipe_ml.local.translate.sequences import next_values
+from snowpipe_ml.local.translate.sequences import generated_values, next_values
 from snowpipe_ml.local.translate.star_options import expand_stars
 from snowpipe_ml.local.translate.streams import expand_streams
 from snowpipe_ml.local.translate.time_travel import expand_versions
@@ -82,6 +82,8 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     part_case_twins(tree, session)
     next_values(tree, session)
     expand_versions(tree, compiler)
+    if written.has(exp.TableFromRows):
+        generated_values(tree, session)
     expand_streams(tree, compiler)
     rewrite_joins(tree, session)
     if written.has(exp.Window):

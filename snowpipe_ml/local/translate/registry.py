@@ -79,6 +79,7 @@ SCALAR_FUNCTIONS: Registry[ScalarFunction] = Registry(
             "sketches",
             "strings",
             "tasks",
+            "typeof",
             "variants",
             "vectors",
             "windows",
