@@ -169,6 +169,10 @@ _SPECIFIC: tuple[tuple[re.Pattern[str], Callable[..., ProgrammingError]], ...] =
         lambda: error(1080, "42601", "SQL compilation error:\nSELECT with no columns"),
     ),
     (
+        re.compile(r"^[A-Z][A-Za-z ]* Error: More than one row returned by a subquery"),
+        lambda: error(90150, "22000", "Single-row subquery returns more than one row."),
+    ),
+    (
         re.compile(r"^[A-Z][A-Za-z ]* Error: [^'\"]*cannot contain aggregates"),
         lambda: compilation("an aggregate is not a valid group by expression"),
     ),

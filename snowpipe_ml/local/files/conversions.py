@@ -81,7 +81,7 @@ def _conversion(fmt: CsvFormat, copy: Copy, column: Column, text: str) -> Conver
         value = _common(plain, f"_MACROS.main.sf_try_date({text})", "DATE")
         if fmt.date_format is not None:
             value = f"CAST({_parsed(fmt.date_format, text)} AS DATE)"
-        return Conversion(value, 100035, "Timestamp", required=required)
+        return Conversion(value, 100040, "Date", required=required)
     if kind == "TIME":
         value = f"_MACROS.main.sf_try_time({text})"
         if fmt.time_format is not None:

@@ -172,6 +172,7 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
         for column in columns
         if column.duckdb.startswith(("DATE", "TIME")) or column.duckdb == TIMESTAMP_TZ
     )
+    dates = _names(column for column in columns if column.duckdb == "DATE")
     truths = _names(column for column in columns if column.duckdb == "BOOLEAN")
     too_large = f"column_name NOT IN {times} AND column_name NOT IN {truths} AND regexp_full_match({_VALUE}, {literal(NUMBER)})"
     in_table, in_file = (
@@ -182,7 +183,8 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
           CASE WHEN error_type IN {_WIDTH_KINDS} OR coalesce(column_name, '') = '' THEN {literal(f'"{target}"[')}
           ELSE {literal(f'"{target}"["')} || column_name || '":' END || greatest(coalesce(column_idx, 1), 1) || ']'
             AS column_name,
-          CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {times} THEN 'Timestamp'
+          CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {dates} THEN 'Date'
+              WHEN column_name IN {times} THEN 'Timestamp'
               WHEN column_name IN {truths} THEN 'Boolean value' ELSE 'Numeric value' END
               || ' ''' || {_VALUE} || CASE WHEN {too_large} THEN ''' is out of range'
               ELSE ''' is not recognized' END
@@ -193,7 +195,8 @@ def _described(copy: Copy, columns: Sequence[Column], rejects: Rejects) -> str:
               THEN 'Found character after the closing quote instead of field delimiter'
             WHEN error_type IN ('INVALID ENCODING', 'INVALID UNICODE') THEN 'Invalid UTF8 detected'
             ELSE split_part(error_message, chr(10), 1) END AS error,
-          CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {times} THEN 100035
+          CASE WHEN error_type = 'CAST' THEN CASE WHEN column_name IN {dates} THEN 100040
+              WHEN column_name IN {times} THEN 100035
               WHEN column_name IN {truths} THEN 100037 WHEN {too_large} THEN 100039 ELSE 100038 END
             WHEN error_type IN {_WIDTH_KINDS} THEN 100080 WHEN error_type = 'UNQUOTED VALUE' THEN 100016
             WHEN error_type IN ('INVALID ENCODING', 'INVALID UNICODE') THEN 100144 ELSE 100000 END AS code,

@@ -251,6 +251,10 @@ def _check_values(node: exp.Expr) -> None:
                 raise _unexpected(node, node.args["field"].name or "IN")
         case exp.Cube() | exp.Rollup() if not node.expressions:
             raise _unexpected(node, ")")
+        case exp.Group() if not any(node.args.values()):
+            raise _unexpected(node, "GROUP BY")
+        case exp.Update() if not node.expressions and not isinstance(node.parent, exp.When):
+            raise _unexpected(node, "SET")
         case exp.WindowSpec() if node.args.get("kind") not in ("ROWS", "RANGE"):
             raise _unexpected(node, str(node.args.get("kind")))
         case exp.JSONExtract() if "called" not in node.meta and not node.args.get("variant_extract"):

@@ -19,6 +19,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.collection import collector_paused
 from snowpipe_ml.local.syntax.call_arguments import check_arguments
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
+from snowpipe_ml.local.syntax.parse_errors import AT_END, syntax_error
 from snowpipe_ml.local.syntax.spread import spread
 
 _Entry = TypeVar("_Entry")
@@ -304,7 +305,8 @@ class _Parser(SnowflakeParser):
             and self._in_expression()
         ):
             token = before
-        super().raise_error(message, token)
+        at_end = not self._curr and (not token or token is self._prev)
+        super().raise_error(AT_END + message if at_end else message, token)
 
     def _in_expression(self) -> bool:
         """Return whether the current token is in parentheses that are not those of a query."""
@@ -359,12 +361,7 @@ def parse(text: str) -> exp.Expr:
         statements = [tree for tree in _trees(text) if tree is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
-        first = details[0]
-        found = first.get("highlight") or "<EOF>"
-        start = first.get("col", 1) - len(found)  # sqlglot gives the end of the token
-        raise errors.syntax(
-            f"syntax error line {first.get('line', 1)} at position {max(0, start)} unexpected '{found}'."
-        ) from error
+        raise syntax_error(text, details[0]) from error
     if len(statements) != 1:
         raise errors.error(
             8,
