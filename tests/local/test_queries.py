@@ -151,7 +151,6 @@ def test_errors_are_snowflakes(session: Any, text: str, code: int, message: str)
         "CREATE TABLE t (a INT, b INT AS (a + 1))",
         "CREATE STAGE s URL = 's3://bucket'",
         "LIST @~",
-        "SELECT * FROM t0 AT (OFFSET => -60)",
         "SELECT * FROM INFORMATION_SCHEMA.APPLICABLE_ROLES",
         "SHOW INTEGRATIONS",
         "CREATE DATABASE d FROM SHARE a.b",
