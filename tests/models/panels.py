@@ -44,6 +44,7 @@ BOOSTING = {
 MODELS: dict[str, dict[str, Any]] = {
     "tabnet": TABNET,
     "tabnet_reference": {**TABNET, "type": "tabnet_reference", "max_epochs": 2},
+    "tabnet_global": {**TABNET, "type": "tabnet_global"},
     "ridge": {"type": "ridge", "alpha": 10.0, **COMMON},
     "lightgbm": {"type": "lightgbm", **BOOSTING},
     "lightgbm_global": {"type": "lightgbm_global", **BOOSTING},

@@ -28,9 +28,9 @@ class _Standardized(RowForecaster):
     def _moments(self, panel: Sequence[Series]) -> None:
         self._keys = {series.key: k for k, series in enumerate(panel)}
         self._mean = np.array([series.x.mean(axis=0) for series in panel])
-        self._scale = np.array([_scale(series.x.std(axis=0)) for series in panel])
+        self._scale = np.array([scale_of(series.x.std(axis=0)) for series in panel])
         self._y_mean = np.array([series.y.mean() for series in panel])
-        self._y_scale = _scale(np.array([series.y.std() for series in panel]))
+        self._y_scale = scale_of(np.array([series.y.std() for series in panel]))
 
     def _parts(self, panel: Sequence[Series]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """The (x, y) to train on and the (x, y) that select the epoch, for each series."""
@@ -86,7 +86,7 @@ class TabNetForecaster(_Standardized):
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """Return the attention masks summed over the decision steps, as shares that sum to 1."""
         found = self._call_stack("explain", self._inputs(panel, [forecast.x for forecast in forecasts]))
-        return [Explanation(_shares(masks)) for _, masks in found]
+        return [Explanation(shares(masks)) for _, masks in found]
 
     def _call_stack(self, method: str, inputs: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
         """Call a method of the stack, which takes rows for all of its models; unused models get no rows."""
@@ -179,7 +179,7 @@ class TabNetReferenceForecaster(_Standardized):
     def explain(self, panel: Sequence[Series], forecasts: Sequence[Forecast]) -> list[Explanation]:
         """Return the attention masks summed over the decision steps, as shares that sum to 1."""
         inputs = self._inputs(panel, [forecast.x for forecast in forecasts])
-        return [Explanation(_shares(self._models[k].explain(x, normalize=False)[0])) for k, x in inputs]
+        return [Explanation(shares(self._models[k].explain(x, normalize=False)[0])) for k, x in inputs]
 
     def state(self) -> dict[str, np.ndarray]:
         """Raise NotImplementedError: the reference exists for comparison and cannot be saved."""
@@ -190,12 +190,12 @@ class TabNetReferenceForecaster(_Standardized):
         raise NotImplementedError("tabnet_reference cannot be saved: use tabnet, which is the same model")
 
 
-def _shares(masks: np.ndarray) -> np.ndarray:
+def shares(masks: np.ndarray) -> np.ndarray:
     """Scale rows to sum to 1; a row whose masks are all 0 gives every feature the same share."""
     total = masks.sum(axis=1, keepdims=True)
     return np.where(total > 0, masks / np.where(total > 0, total, 1.0), 1.0 / masks.shape[1])
 
 
-def _scale(deviation: np.ndarray) -> np.ndarray:
+def scale_of(deviation: np.ndarray) -> np.ndarray:
     """The divisors that standardize columns: the standard deviations, and 1 for a constant column."""
     return np.where(deviation > 1e-12, deviation, 1.0)

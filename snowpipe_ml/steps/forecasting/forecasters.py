@@ -23,8 +23,21 @@ _HISTORY = (
 _SEEDS = "Networks with different seeds whose forecasts are averaged"
 
 
+class _Attentive(ForecasterSettings):
+    """Settings of all TabNets."""
+
+    patience: int = Field(
+        10, ge=0, description="Epochs without improvement before training stops; 0 never stops"
+    )
+    learning_rate: float = Field(0.02, gt=0)
+    n_d: int = Field(8, ge=1)
+    n_a: int = Field(8, ge=1)
+    n_steps: int = Field(3, ge=1)
+    gamma: float = Field(1.3, ge=1)
+
+
 @register_forecaster
-class TabNet(ForecasterSettings):
+class TabNet(_Attentive):
     """One TabNet network per series; a partition is trained together: https://arxiv.org/abs/1908.07442."""
 
     implementations: ClassVar[Mapping[str, str]] = {
@@ -36,16 +49,8 @@ class TabNet(ForecasterSettings):
 
     type: Choice["tabnet", "tabnet_reference"]
     max_epochs: int = Field(10, ge=1)
-    patience: int = Field(
-        10, ge=0, description="Epochs without improvement before training stops; 0 never stops"
-    )
     batch_size: int = Field(64, ge=2)
     virtual_batch_size: int = Field(64, ge=2)
-    learning_rate: float = Field(0.02, gt=0)
-    n_d: int = Field(8, ge=1)
-    n_a: int = Field(8, ge=1)
-    n_steps: int = Field(3, ge=1)
-    gamma: float = Field(1.3, ge=1)
     seeds: int = Field(
         1,
         ge=1,
@@ -57,6 +62,22 @@ class TabNet(ForecasterSettings):
         ge=1,
         description="Networks per computation, by default 32 on a CPU and 512 on a GPU; results differ only by rounding",
     )
+
+
+@register_forecaster
+class TabNetGlobal(_Attentive):
+    """One TabNet over all series of a partition, on scaled logarithms: https://arxiv.org/abs/1908.07442."""
+
+    implementations: ClassVar[Mapping[str, str]] = {
+        "tabnet_global": "snowpipe_ml.models.tabnet.over_all:TabNetGlobalForecaster",
+    }
+    requires: ClassVar[Mapping[str, str]] = {"tabnet_global": "pytorch"}
+
+    type: Choice["tabnet_global"]
+    max_epochs: int = Field(20, ge=1)
+    batch_size: int = Field(512, ge=2)
+    virtual_batch_size: int = Field(256, ge=2)
+    seeds: int = Field(3, ge=1, le=20, description=_SEEDS)
 
 
 @register_forecaster

@@ -53,7 +53,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         future: TableName
         series_per_partition: Annotated[int, Field(ge=1)] | Choice["auto"] = Field(
             "auto",
-            description="Series per call of the function; by default all for lightgbm_global, else 16",
+            description="Series per call of the function; by default all for lightgbm_global and tabnet_global, else 16",
         )
         writes: TableName
         models: StageLocation | None = Field(
@@ -106,7 +106,7 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
         size = s.series_per_partition
         if size == "auto":
             types = {m.type for m in candidates_of(deployed.settings.model).values()}
-            size = WHOLE if "lightgbm_global" in types else AUTO
+            size = WHOLE if types & {"lightgbm_global", "tabnet_global"} else AUTO
         features = deployed.features(ctx)
         if features.settings.hierarchy:
             size = WHOLE  # all series, as they must add up
