@@ -24,7 +24,7 @@ SPEC = """\
 steps:
   sales: {type: transform, query: "SELECT 'eu' AS REGION, 5 AS N, 'x@y' AS MAIL", writes: sales}
   seen: {type: transform, materialized: view, query: "SELECT REGION, N FROM {{ ref('sales') }}", writes: seen}
-  copy: {type: snapshot, table: sales, into: copied}
+  copy: {type: snapshot, needs: [seen], table: sales, into: copied}
 """
 WIDER = SPEC.replace("5 AS N,", "5 AS N, 6 AS M,").replace(
     "SELECT REGION, N FROM", "SELECT REGION, N, 1 AS ONE FROM"
