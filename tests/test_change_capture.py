@@ -28,6 +28,7 @@ def test_killed_runs_capture_each_trip_once() -> None:
     assert f"TRIPS equal row for row, {trips:,} rows" in _captured("--kills", "2")
 
 
+@pytest.mark.slow
 def test_the_whole_pipeline_takes_what_is_new(tmp_path: Path) -> None:
     landed = tmp_path / "landed"
     shutil.copytree(ROOT / "pipelines" / "citibike", tmp_path / "citibike")

@@ -235,6 +235,7 @@ def test_what_is_taken_away_is_found_with_what_mends_it(what: str, account: Any,
         assert _problems(diagnose(_pipeline(tmp_path), "prod", account)) == {}
 
 
+@pytest.mark.slow
 def test_each_privilege_of_the_list_is_named_when_it_is_missing(account: Any, tmp_path: Path) -> None:
     scheduled = "default_target: prod\nschedule: {cron: '0 6 * * *'}\n"
     pipeline = _pipeline(tmp_path, **{"default_target: prod\n": scheduled})

@@ -150,7 +150,7 @@ class Killed(BaseException):
     """The end of a process in the middle of a run."""
 
 
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("recorded", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_killed_backfill_is_resumed(
     events: Events, monkeypatch: pytest.MonkeyPatch, recorded: bool
 ) -> None:

@@ -130,6 +130,7 @@ def run_once(tmp_path: Path) -> Iterator[Path]:
     held.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_lost(run_once: Path) -> None:
     folder = run_once
     with _session(folder) as session:

@@ -156,7 +156,7 @@ def _changes(layout: str, chance: random.Random, rows: int, at_once: int) -> Ite
     ("seed", "layout", "at_once"),
     [
         (0, "schema1", 100),
-        (1, "schema2", 100),
+        pytest.param(1, "schema2", 100, marks=pytest.mark.slow),
         (2, "schema2", 60),
         *(
             pytest.param(seed, ["schema1", "schema2"][seed % 2], seed, marks=pytest.mark.stress)

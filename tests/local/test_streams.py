@@ -192,7 +192,7 @@ _STATEMENT = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_STATEMENT, max_size=12))
 def test_a_stream_turns_the_old_rows_into_the_new_ones(
     query: Any, statements: list[tuple[str, int, str]]

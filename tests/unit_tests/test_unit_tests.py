@@ -170,7 +170,7 @@ def test_pytest_collects_the_tests(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*large reads ORDERS*"])
 
 
-@pytest.mark.parametrize("spec", ["minimal", "citibike"])
+@pytest.mark.parametrize("spec", ["minimal", pytest.param("citibike", marks=pytest.mark.slow)])
 def test_the_tests_of_the_pipelines_pass(spec: str) -> None:
     path = ROOT / "pipelines" / f"{spec}.yaml"
     results = list(run_tests(path, find_tests(path), workers=1))
