@@ -79,6 +79,22 @@ def test_show_has_the_columns_and_states_of_snowflake(counts: Query) -> None:
     assert counts('SELECT "scheduling_state" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))') == [("RUNNING",)]
 
 
+def test_get_ddl_and_the_tags_of_a_replaced_one(counts: Query) -> None:
+    assert counts("SELECT GET_DDL('DYNAMIC_TABLE', 'counts')") == [
+        (
+            "create or replace dynamic table COUNTS(\n\tA,\n\tN\n) target_lag = '20 minutes' refresh_mode = FULL "
+            "initialize = ON_CREATE warehouse = WH\n as SELECT a, COUNT(*) AS n FROM t GROUP BY a;",
+        )
+    ]
+    counts("CREATE TAG who")
+    counts("ALTER DYNAMIC TABLE counts SET TAG who = 'us'")
+    replaced = MADE.replace("CREATE", "CREATE OR REPLACE")
+    counts(replaced.format("AUTO COPY GRANTS COPY TAGS", "SELECT a FROM t"))
+    assert counts("SELECT SYSTEM$GET_TAG('who', 'counts', 'TABLE')") == [("us",)]
+    counts(replaced.format("AUTO COPY GRANTS", "SELECT a FROM t"))
+    assert counts("SELECT SYSTEM$GET_TAG('who', 'counts', 'TABLE')") == [(None,)]
+
+
 def test_it_is_created_whole_or_not_at_all(counts: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("the process ends here")

@@ -18,7 +18,7 @@ from snowflake.snowpark.exceptions import SnowparkSQLException
 from snowpipe_ml import Pipeline
 from snowpipe_ml.plugins.running import Running
 from snowpipe_ml.sql import Sql
-from tests.conftest import write_spec
+from tests.conftest import ask, write_spec
 
 SPEC = """\
 steps:
@@ -71,7 +71,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Policed:
             text = re.sub(
                 r" WITH [A-Z ]+ POLICY SAFE\.RULES\.\w+( (?:ON|USING|ENTITY KEY) \([^)]*\))?", "", text
             )
-            text = re.sub(r"TABLE SALES \(.*?\) COPY", "TABLE SALES COPY", text)
+            text = re.sub(r"TABLE SALES \(.*?\) (COPY|TARGET)", r"TABLE SALES \1", text)
         rows = execute(self, Sql(text))
         if "GET_DDL(" in text:
             return [Row(re.sub(r"( as |\Z)", rf" {account.ddl}\1", rows[0][0], count=1, flags=re.I))]
@@ -196,6 +196,28 @@ def test_a_query_of_a_view_has_no_policies(tmp_path: Path, account: Policed) -> 
     account.refused = True
     assert Pipeline.from_yaml(write_spec(tmp_path, spec.replace("S.N FROM", "S.N, 1 AS ONE FROM"))).run().ok
     assert account.asked == []
+
+
+def test_a_dynamic_table_keeps_its_policies(tmp_path: Path, account: Policed) -> None:
+    spec = (
+        "warehouses: {w: {}}\nsteps:\n  sales: {type: transform, writes: sales, materialized: dynamic_table, "
+        "target_lag: 1 hour, warehouse: w, query: \"SELECT 'eu' AS REGION, 5 AS N FROM BASE\"}\n"
+    )
+    made = Pipeline.from_yaml(write_spec(tmp_path, spec))
+    ask(made, "CREATE TABLE BASE AS SELECT 1 AS A")
+    assert made.run().ok
+    ask(made, "CREATE TAG T")
+    ask(made, "ALTER DYNAMIC TABLE SALES SET TAG T = 'x'")
+    account.ddl, account.references = WITH_ROWS, {"SALES": [ROWS]}
+    account.masked = {"REGION": "SAFE.RULES.THE_MAS"}
+    changed = Pipeline.from_yaml(write_spec(tmp_path, spec.replace("FROM BASE", "FROM BASE WHERE A > 0")))
+    result = changed.run()
+    assert result.steps["sales"].message == "replaced"
+    assert account.sent == [
+        "CREATE OR REPLACE DYNAMIC TABLE SALES (REGION VARCHAR(2) WITH MASKING POLICY SAFE.RULES.THE_MAS, N NUMBER(38, 0)) "
+        f"TARGET_LAG = '1 hour' WAREHOUSE = W COPY GRANTS COPY TAGS {WITH_ROWS}"
+    ]
+    assert ask(changed, "SELECT SYSTEM$GET_TAG('T', 'SALES', 'TABLE')") == [("x",)]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from snowpipe_ml.local.catalog.columns import stored_columns
 from snowpipe_ml.local.catalog.kind import CREATED, PLACE, Listed
 from snowpipe_ml.local.catalog.properties import CREATED as CREATED_ON
 from snowpipe_ml.local.catalog.properties import DYNAMIC, properties_of, set_property
@@ -19,6 +20,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import Name, dumps, literal, quoted
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.values import Row
+from snowpipe_ml.sql import Identifier, Literal
 
 _CHANGING: set[tuple[int, Name]] = set()
 """The sessions that refresh or replace a dynamic table."""
@@ -75,6 +77,17 @@ class DynamicTables(Listed):
             f"(SELECT {literal(database)} AS database_name, d.schema_name, d.name, d.value AS options, "
             f"c.value::TIMESTAMPTZ AS created_on FROM {table} d LEFT JOIN {table} c ON c.schema_name = d.schema_name "
             f"AND c.name = d.name AND c.property = {literal(CREATED_ON)} WHERE d.property = {literal(DYNAMIC)})"
+        )
+
+    def ddl(self, session: Session, name: Name, arguments: str) -> str:
+        """Return the CREATE DYNAMIC TABLE statement of a dynamic table."""
+        options = options_of(session, name)
+        columns = ",\n".join(f"\t{Identifier(column.name).sql}" for column in stored_columns(session, name))
+        lag, warehouse = Literal(options["target_lag"]).sql, Identifier(str(options["warehouse"])).sql
+        return (
+            f"create or replace dynamic table {Identifier(name[2]).sql}(\n{columns}\n) target_lag = {lag} "
+            f"refresh_mode = {options['refresh_mode']} initialize = ON_CREATE warehouse = {warehouse}\n as "
+            f"{options['query']};"
         )
 
     def drop(self, session: Session, name: Name, arguments: str = "") -> bool:

@@ -136,6 +136,8 @@ def _clauses(session: Session, reader: Reader) -> tuple[Properties, dict[str, st
     while not reader.accept("AS"):
         if reader.accept("COPY", "GRANTS"):
             given.copied.add("GRANTS")
+        elif reader.accept("COPY", "TAGS"):
+            given.copied.add("TAGS")
         elif reader.accept("CLUSTER", "BY"):
             given.cluster_by = clustering_key(reader)
             options["cluster_by"] = f"LINEAR({given.cluster_by})"

@@ -12,7 +12,8 @@ from typing import Literal as Choice
 
 from snowpipe_ml.plugins import RunContext, StepResult
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, join, sql
-from snowpipe_ml.steps.data.publish import Layout
+from snowpipe_ml.steps.data.policies import Policies, listed_columns, policies_of
+from snowpipe_ml.steps.data.publish import Layout, columns_of, columns_of_query
 from snowpipe_ml.steps.data.target_lag import TargetLag
 
 RefreshMode = Choice["auto", "full", "incremental"]
@@ -39,18 +40,19 @@ class DynamicTable:
     initialize: Initialize | None = None
     layout: Layout = field(default_factory=Layout)
 
-    def creation(self, query: Sql, kept: tuple[Sql, ...] = ()) -> Sql:
+    def creation(self, query: Sql, kept: tuple[Sql, ...] = (), columns: tuple[Sql, ...] = ()) -> Sql:
         """The statement that creates or replaces it.
 
         Args:
             query: its query.
             kept: the clauses with which it keeps what others have given it.
+            columns: the list of its columns, if they keep something.
         """
         return sql(
             "CREATE OR REPLACE {kind} {name} {clauses} AS {query}",
             kind=Sql("TRANSIENT DYNAMIC TABLE" if self.layout.transient else "DYNAMIC TABLE"),
             name=self.name,
-            clauses=join(" ", [*self._options(), *self.layout.clauses, *kept]),
+            clauses=join(" ", [*columns, *self._options(), *self.layout.clauses, *kept]),
             query=query,
         )
 
@@ -113,13 +115,25 @@ def publish_dynamic_table(ctx: RunContext, table: DynamicTable, query: Sql) -> S
         return StepResult(message="created")
     there = ctx.listed("DYNAMIC TABLES", table.name)[0]
     if not table.is_of(query, there):
-        kept = [Sql("COPY GRANTS")]
-        if there["comment"]:
-            kept.insert(0, sql("COMMENT = {text}", text=Literal(str(there["comment"]))))
-        ctx.execute(table.creation(query, tuple(kept)))
+        _replace(ctx, table, query, str(there["comment"] or ""))
         return StepResult(message="replaced")
     change = table.change(there)
     if change is not None:
         ctx.execute(change)
     ctx.execute(table.refresh)
     return StepResult(message="refreshed")
+
+
+def _replace(ctx: RunContext, table: DynamicTable, query: Sql, comment: str) -> None:
+    """Replace a dynamic table, and keep its grants, tags, comment and policies."""
+    name = table.name
+    described = ctx.execute(sql("DESCRIBE DYNAMIC TABLE {name}", name=name))
+    policies = policies_of(ctx, "DYNAMIC_TABLE", name, described)
+    kept = [sql("COMMENT = {text}", text=Literal(comment))] if comment else []
+    kept.append(Sql("COPY GRANTS COPY TAGS"))
+    columns: tuple[Sql, ...] = ()
+    if policies != Policies(name):
+        new = columns_of_query(ctx, query)
+        kept += policies.clauses(new)
+        columns = tuple(listed_columns(policies, new, columns_of(ctx, name), described, typed=True))
+    ctx.execute(table.creation(query, tuple(kept), columns))

@@ -138,7 +138,7 @@ def policies_of(ctx: RunContext, kind: str, name: QualifiedName, described: Iter
 
     Args:
         ctx: the context of the step.
-        kind: TABLE or VIEW.
+        kind: TABLE, VIEW or DYNAMIC_TABLE.
         name: the table or view.
         described: its columns, as DESCRIBE shows them, with the names of their masking policies.
 
@@ -151,17 +151,17 @@ def policies_of(ctx: RunContext, kind: str, name: QualifiedName, described: Iter
         if row["policy name"]
     }
     full = QualifiedName((*schema_of(ctx, name).parts, name.name))
-    entity, domain = Literal(full.sql), Literal(kind)
-    text = str(ctx.scalar(sql("SELECT GET_DDL({domain}, {entity})", domain=domain, entity=entity)))
+    entity = Literal(full.sql)
+    text = str(ctx.scalar(sql("SELECT GET_DDL({kind}, {entity})", kind=Literal(kind), entity=entity)))
     text = _NO_CLAUSE.sub(" ", text)
-    if kind == "VIEW":  # a query can have the words: JOIN POLICY
+    if kind != "TABLE":  # a query can have the words: JOIN POLICY
         text = _AS.split(text, maxsplit=1)[0]
     mentioned = [" ".join(match[1].upper().split()) for match in _MENTIONED.finditer(text)]
     if not any(word != "MASKING" for word in mentioned) and not _USING.search(text):
         return Policies(name, masking)
     projection: dict[str, Policy] = {}
     whole: dict[str, Policy] = {}
-    for row in _references(ctx, full, entity, domain):
+    for row in _references(ctx, full, entity, Literal("VIEW" if kind == "VIEW" else "TABLE")):
         word = str(row["POLICY_KIND"]).upper().replace("_", " ").removesuffix(" POLICY")
         policy = Policy(
             QualifiedName.of(*(str(row[f"POLICY_{part}"]) for part in ("DB", "SCHEMA", "NAME"))),
@@ -221,6 +221,8 @@ def listed_columns(
     new: Mapping[str, DataType],
     old: Mapping[str, DataType],
     described: Iterable[Row],
+    *,
+    typed: bool = False,
 ) -> Iterator[Sql]:
     """Yield the list of columns of CREATE TABLE, if a column of the query keeps a policy.
 
@@ -232,6 +234,7 @@ def listed_columns(
         new: the columns of the query.
         old: those of the replaced table.
         described: those, as DESCRIBE shows them.
+        typed: whether every column has its type in the list, as CREATE DYNAMIC TABLE needs.
 
     Raises:
         StepError: a column has another type than the one that its policy masks.
@@ -243,7 +246,7 @@ def listed_columns(
     for column, kind in new.items():
         clauses = policies.on_column(column)
         if not clauses:
-            parts.append(Identifier(column))
+            parts.append(join(" ", [Identifier(column), kind]) if typed else Identifier(column))
             continue
         if column in policies.masking and kind.name != old[column].name:
             raise StepError(
@@ -252,6 +255,6 @@ def listed_columns(
                 f"{policies.owner.sql} MODIFY COLUMN {Identifier(column).sql} UNSET MASKING POLICY, and set another one "
                 "after the run"
             )
-        type_ = DataType.parse(types[column]) if kind == old[column] else kind
+        type_ = DataType.parse(types[column]) if kind == old.get(column) else kind
         parts.append(join(" ", [Identifier(column), type_, *clauses]))
     yield sql("({columns})", columns=join(", ", parts))
