@@ -57,7 +57,7 @@ def changed(folder: Path, changes: dict[str, str]) -> Pipeline:
 
 
 def test_masking_policies_are_kept(tmp_path: Path, sent: list[str]) -> None:
-    assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run().ok
+    assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run(threads=1).ok
     assert sent == []  # nothing has one before it exists
     pipeline = changed(
         tmp_path,
@@ -67,7 +67,7 @@ def test_masking_policies_are_kept(tmp_path: Path, sent: list[str]) -> None:
         },
     )
     ask(pipeline, "COMMENT ON COLUMN SEEN.NAME IS 'whose'")
-    assert pipeline.run().ok
+    assert pipeline.run(threads=1).ok
     assert [text.partition(" AS SELECT")[0] for text in sent] == [
         "CREATE OR REPLACE TABLE PEOPLE (NAME VARCHAR(3) WITH MASKING POLICY SAFE.RULES.HIDE_TEXT, "
         "PAY NUMBER(12, 2) WITH MASKING POLICY SAFE.RULES.HIDE_NUMBER, M) COPY GRANTS COPY TAGS",
@@ -79,13 +79,16 @@ def test_masking_policies_are_kept(tmp_path: Path, sent: list[str]) -> None:
 
 
 def test_a_masked_column_does_not_change_its_type(tmp_path: Path, sent: list[str]) -> None:
-    assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run().ok
-    result = changed(tmp_path, {"1.5::NUMBER(9, 2) AS PAY": "'low' AS PAY"}).run()
+    assert Pipeline.from_yaml(write_spec(tmp_path, SPEC)).run(threads=1).ok
+    result = changed(tmp_path, {"1.5::NUMBER(9, 2) AS PAY": "'low' AS PAY"}).run(threads=1)
     assert result.steps["people"].message == (
         "the column PAY of PEOPLE would change its type, and the masking policy SAFE.RULES.HIDE_NUMBER is for "
         "NUMBER(9,2): cast it to that type, or run ALTER TABLE PEOPLE MODIFY COLUMN PAY UNSET MASKING POLICY, and set "
         "another one after the run"
     )
     # Without the column, there is nothing to mask.
-    assert changed(tmp_path, {", 1.5::NUMBER(9, 2) AS PAY, 3 AS N": ""}).run().steps["people"].error is None
+    assert (
+        changed(tmp_path, {", 1.5::NUMBER(9, 2) AS PAY, 3 AS N": ""}).run(threads=1).steps["people"].error
+        is None
+    )
     assert "PAY" not in sent[0]
