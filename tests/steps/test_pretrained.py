@@ -186,3 +186,25 @@ def test_the_mean_of_the_quantiles_is_for_totals() -> None:
     series = make_series(np.random.default_rng(0).gamma(0.5, 10, 80), 7)
     median, mean = (_forecaster(metric=metric).forecast([series])[0].y for metric in ("mae", "rmse"))
     assert (mean > median).all()
+
+
+def test_odd_series_have_a_forecast_or_a_reason() -> None:
+    days = np.arange(60)
+    odd = {
+        "constant": np.full(60, 5.0),
+        "gaps": np.where(days % 3 == 0, np.nan, 5.0 + days % 7),
+        "negative": -5.0 - days % 7,
+        "nine": np.arange(9.0),
+        "one": np.array([3.0]),
+        "outlier": np.where(days == 30, 1e7, 5.0),
+        "zero": np.zeros(60),
+    }
+    panel = [make_series(values, 60, key) for key, values in odd.items()]
+    model = _forecaster(lower_bound="auto", max_growth=2.0)
+    model.fit(panel)
+    assert list(model.failed) == ["one"]
+    found = dict(zip((s.key for s in model.fitted(panel)), model.forecast(model.fitted(panel)), strict=True))
+    assert all(one.y.shape == (60,) and np.isfinite(one.y).all() for one in found.values())
+    assert found["constant"].y == pytest.approx(np.full(60, 5.0), abs=0.01)
+    assert found["zero"].y == pytest.approx(np.zeros(60), abs=0.01)
+    assert (found["negative"].y < 0).all()
