@@ -59,3 +59,17 @@ def python_with(name: str, wanted: Sequence[str]) -> Path:
             )
             done.touch()
     return python
+
+
+def node_modules(*wanted: str) -> Path:
+    """Return the folder ``node_modules`` with some packages of npm, which is made if it does not exist."""
+    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:12]
+    folder = CACHE / "environments" / f"node-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        done = folder / "installed"
+        if not done.exists():
+            command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *wanted]
+            subprocess.run(command, check=True)
+            done.touch()
+    return folder / "node_modules"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,3 +223,41 @@ def test_a_session_cancels_its_own_statement_from_another_thread(served: dict[st
             connection.cursor().execute(f"SELECT SYSTEM$CANCEL_ALL_QUERIES({connection.session_id})")
         thread.join()
     assert raised == [604]
+
+
+def post(served: dict[str, Any], path: str, body: object, token: str | None = None) -> Any:
+    """Send a request of the protocol, as a client that is no connector of Python."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f'Snowflake Token="{token}"'
+    request = urllib.request.Request(
+        f"http://{served['host']}:{served['port']}{path}", json.dumps(body).encode(), headers
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)["data"]
+
+
+def test_the_driver_for_node_reads_json(served: dict[str, Any]) -> None:
+    login = {"CLIENT_APP_ID": "JavaScript", "LOGIN_NAME": "local", "PASSWORD": served["password"]}
+    token = post(served, "/session/v1/login-request", {"data": login})["token"]
+    query = """SELECT 1, 1.50, 2.5::FLOAT, 'x', TRUE, FALSE, '1970-01-03'::DATE, '00:00:01.5'::TIME, NULL,
+        '1970-01-01 00:00:01.25'::TIMESTAMP_NTZ, '1969-12-31 23:59:58.5'::TIMESTAMP_NTZ,
+        '1970-01-01 02:00:01 +02:00'::TIMESTAMP_TZ, TO_BINARY('0AFF'), [1, 'a']"""
+    data = post(served, "/queries/v1/query-request", {"sqlText": query}, token)
+    assert data["queryResultFormat"] == "json"
+    (row,) = data["rowset"]
+    assert row[:-1] == [
+        *("1", "1.50", "2.5", "x", "1", "0", "2", "1.500000000", None, "1.250000000", "-1.500000000"),
+        *("1.000000000 1560", "0AFF"),
+    ]
+    assert json.loads(row[-1]) == [1, "a"]
+    assert {"name": "BINARY_OUTPUT_FORMAT", "value": "HEX"} in data["parameters"]
+    described = {"sqlText": "SELECT 1 AS N", "describeOnly": True}
+    assert post(served, "/queries/v1/query-request", described, token)["rowset"] == []
+
+
+def test_a_transient_table_is_an_object_of_the_kind_table(cursor: Any) -> None:
+    cursor.execute("CREATE TRANSIENT TABLE FLEETING (A INT)")
+    kinds = {row[1]: row[4] for row in cursor.execute("SHOW OBJECTS LIKE 'FLEETING'")}
+    assert kinds == {"FLEETING": "TABLE"}
+    assert {row[4] for row in cursor.execute("SHOW TABLES LIKE 'FLEETING'")} == {"TRANSIENT"}

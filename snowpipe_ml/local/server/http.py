@@ -34,6 +34,10 @@ from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSess
 from snowpipe_ml.local.statements.access import ADMINISTRATOR
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 from snowpipe_ml.local.statements.users import public_keys
+from snowpipe_ml.version import __version__
+
+# The names under which clients log in that read results as JSON only: https://www.npmjs.com/package/snowflake-sdk
+_WITHOUT_ARROW = frozenset({"JavaScript"})
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
@@ -191,7 +195,7 @@ class WarehouseServer:
             opened.session.warehouse = query["warehouse"].upper()
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._sessions[token] = ClientSession(opened)
+            self._sessions[token] = ClientSession(opened, as_json=data.get("CLIENT_APP_ID") in _WITHOUT_ARROW)
         known = {
             "TIMEZONE": "America/Los_Angeles",
             "AUTOCOMMIT": True,
@@ -208,7 +212,7 @@ class WarehouseServer:
                 "mfaToken": self.logins.new_token(data),
                 "validityInSeconds": 86400,
                 "masterValidityInSeconds": 86400,
-                "serverVersion": "embedded",
+                "serverVersion": __version__,
                 "sessionId": opened.session_id,
                 "parameters": [{"name": name, "value": value} for name, value in known.items()],
                 "sessionInfo": {
@@ -237,7 +241,9 @@ class WarehouseServer:
     def query(self, session: ClientSession, body: wire.QueryRequest) -> Answer:
         """Run or describe a statement; for a long one, return the URL at which to ask for the result."""
         query_id = str(uuid.uuid4())
-        session.pending[query_id] = session.executor.submit(answers.run, session.connection, body, query_id)
+        session.pending[query_id] = session.executor.submit(
+            answers.run, session.connection, body, query_id, as_json=session.as_json
+        )
         if body.get("asyncExec"):
             return answers.in_progress(query_id, _RUNNING_ASYNC)
         return self.result(session, query_id)
@@ -246,7 +252,7 @@ class WarehouseServer:
         """Return the answer to a statement that was started, or a kept result."""
         future = session.pending.get(query_id)
         if future is None:
-            return answers.kept(session.connection, query_id)
+            return answers.kept(session.connection, query_id, as_json=session.as_json)
         try:
             answer = future.result(_ANSWER_SECONDS)
         except NotYetError:

@@ -31,7 +31,7 @@ MOST_SESSIONS = 1000
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
-_CREDENTIALS = ("AUTHENTICATOR", "LOGIN_NAME", "TOKEN", "PASSWORD", "EXT_AUTHN_DUO_METHOD")
+_CREDENTIALS = ("AUTHENTICATOR", "LOGIN_NAME", "TOKEN", "PASSWORD", "EXT_AUTHN_DUO_METHOD", "CLIENT_APP_ID")
 
 
 class BadRequest(Exception):

@@ -26,8 +26,9 @@ class ClientSession:
     https://docs.snowflake.com/en/sql-reference/parameters#abort-detached-query
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, as_json: bool = False) -> None:
         self.connection = connection
+        self.as_json = as_json  # whether the client reads no Arrow
         self.pending: dict[str, Future[Answer]] = {}
         self.executor = ThreadPoolExecutor(16, thread_name_prefix="statement")
         self._requests = 0

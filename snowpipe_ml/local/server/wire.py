@@ -43,6 +43,7 @@ class LoginData(TypedDict, total=False):
     TOKEN: str
     PASSWORD: str
     EXT_AUTHN_DUO_METHOD: str
+    CLIENT_APP_ID: str
     SESSION_PARAMETERS: Options
 
 
@@ -139,8 +140,14 @@ def row_type(columns: list[Column]) -> list[RowType]:
     return found
 
 
-def result_data(result: Result, type_id: int) -> Data:
-    """Encode the rows of a result: as JSON for DML, whose counts clients read from it, else as Arrow."""
+def result_data(result: Result, type_id: int, *, as_json: bool = False) -> Data:
+    """Encode the rows of a result: as JSON for DML, whose counts clients read from it, else as Arrow.
+
+    Args:
+        result: the result.
+        type_id: the number of the kind of statement.
+        as_json: whether the client reads no Arrow, as the driver for Node.js.
+    """
     rows = row_type(result.columns)
     data: Data = {
         "rowtype": rows,
@@ -153,6 +160,9 @@ def result_data(result: Result, type_id: int) -> Data:
             [None if v is None else str(v) for v in row] for row in zip(*_lists(result.table), strict=True)
         ]
         return {**data, "queryResultFormat": "json", "rowset": values}
+    if as_json:
+        texts = [_texts(array, row["type"]) for array, row in zip(_arrays(result, rows), rows, strict=True)]
+        return {**data, "queryResultFormat": "json", "rowset": list(zip(*texts, strict=True))}
     return {
         **data,
         "queryResultFormat": "arrow",
@@ -160,11 +170,11 @@ def result_data(result: Result, type_id: int) -> Data:
     }
 
 
-def description_data(columns: list[Column], type_id: int) -> Data:
+def description_data(columns: list[Column], type_id: int, *, as_json: bool = False) -> Data:
     """Encode the answer to a request that only describes a statement."""
     empty: Data = (
         {"queryResultFormat": "json", "rowset": []}
-        if type_id in _DML
+        if type_id in _DML or as_json
         else {"queryResultFormat": "arrow", "rowsetBase64": ""}
     )
     return {
@@ -181,14 +191,52 @@ def _lists(table: pa.Table) -> list[list[object]]:
     return [column.to_pylist() for column in table.columns]
 
 
-def _arrow(result: Result, rows: list[RowType]) -> str:
+def _arrays(result: Result, rows: list[RowType]) -> list[pa.Array | pa.ChunkedArray]:
+    """Convert the columns of a result to the Arrow types that the connector's iterator reads."""
     table = arrow_result(result.columns, result.table)
-    arrays, fields = [], []
+    arrays = []
     for index, (column, described) in enumerate(zip(table.columns, rows, strict=True)):
         with_zone = described["type"] == "timestamp_tz"
         stored = result.table.column(index).combine_chunks()
-        array = _instants(column, pc.struct_field(stored, "tz")) if with_zone else _column(column)
-        arrays.append(array)
+        arrays.append(_instants(column, pc.struct_field(stored, "tz")) if with_zone else _column(column))
+    return arrays
+
+
+def _texts(array: pa.Array | pa.ChunkedArray, kind: str) -> list[str | None]:
+    """Return the texts that stand for the values of a column in a result as JSON."""
+    match kind:
+        case "date":  # days since 1970
+            array = array.cast(pa.int32())
+        case "time":  # seconds
+            return [
+                None if ns is None else _decimal_seconds(*divmod(ns, 1_000_000_000))
+                for ns in array.to_pylist()
+            ]
+        case "boolean":
+            array = array.cast(pa.int8())
+        case "binary":
+            return [None if value is None else value.hex().upper() for value in array.to_pylist()]
+        case "timestamp_ntz" | "timestamp_ltz" | "timestamp_tz":
+            return [None if parts is None else _instant(**parts) for parts in array.to_pylist()]
+    return [None if value is None else str(value) for value in array.to_pylist()]
+
+
+def _instant(epoch: int, fraction: int, timezone: int | None = None) -> str:
+    """A timestamp as seconds since 1970, with the offset in minutes plus 1440 for TIMESTAMP_TZ."""
+    text = _decimal_seconds(epoch, fraction)
+    return text if timezone is None else f"{text} {timezone}"
+
+
+def _decimal_seconds(seconds: int, nanoseconds: int) -> str:
+    if seconds < 0 and nanoseconds:  # -0.5 is -1 second and a half
+        seconds, nanoseconds = seconds + 1, 1_000_000_000 - nanoseconds
+        return f"-{-seconds}.{nanoseconds:09}"
+    return f"{seconds}.{nanoseconds:09}"
+
+
+def _arrow(result: Result, rows: list[RowType]) -> str:
+    arrays, fields = _arrays(result, rows), []
+    for array, described in zip(arrays, rows, strict=True):
         fields.append(
             pa.field(
                 described["name"],

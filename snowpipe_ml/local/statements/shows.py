@@ -139,9 +139,13 @@ def show_tables(statement: Statement) -> Result:
 
 @command("SHOW OBJECTS", "SHOW TERSE OBJECTS")
 def show_objects(statement: Statement) -> Result:
-    """``SHOW [TERSE] OBJECTS``: tables and views."""
+    """``SHOW [TERSE] OBJECTS``: tables and views. A transient table has the kind TABLE, on which dbt relies."""
     scope = Scope.of(statement, "OBJECTS")
-    return listing(_OBJECTS, _described(statement.session, scope, ("TABLE", "VIEW")), terse=scope.terse)
+    found = _described(statement.session, scope, ("TABLE", "VIEW"))
+    for row in found:
+        if row["kind"] == "TRANSIENT":
+            row["kind"] = "TABLE"
+    return listing(_OBJECTS, found, terse=scope.terse)
 
 
 @command("SHOW VIEWS", "SHOW TERSE VIEWS")

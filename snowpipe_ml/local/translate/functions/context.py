@@ -21,6 +21,7 @@ from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.moments import checked, typed
 from snowpipe_ml.local.translate.registry import scalar_function
 from snowpipe_ml.local.translate.types import T
+from snowpipe_ml.version import __version__
 
 _SECONDS = {"DAYS": 86400, "HOURS": 3600, "MINUTES": 60, "SECONDS": 1, "MILLISECONDS": 0.001}
 
@@ -188,7 +189,8 @@ _serve("CURRENT_ROLE_TYPE", lambda session: "ROLE", T.VARCHAR)
 _serve("CURRENT_IP_ADDRESS", lambda session: "127.0.0.1", T.VARCHAR)
 _serve("CURRENT_REGION", lambda session: "LOCAL", T.VARCHAR)
 _serve("CURRENT_CLIENT", lambda session: f"PythonSnowpark {version('snowflake-snowpark-python')}")
-_serve("CURRENT_VERSION", lambda session: "embedded")
+# Three numbers, which clients such as SQLAlchemy parse.
+_serve("CURRENT_VERSION", lambda session: __version__)
 for _name in ("CURRENT_ACCOUNT", "CURRENT_USER", "CURRENT_ACCOUNT_NAME", "CURRENT_ORGANIZATION_NAME"):
     _serve(_name, lambda session: "LOCAL")
 _serve("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY", lambda session: None)
