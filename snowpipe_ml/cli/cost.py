@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.cost import RunCost, run_cost
 from snowpipe_ml.text.printable import json_text
 from snowpipe_ml.ui.tables import print_table
@@ -16,7 +16,7 @@ from snowpipe_ml.ui.tables import print_table
 @click.command()
 @spec_options
 @click.argument("run", metavar="[RUN]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def cost(
     spec: Path, target: str | None, variables: dict[str, object], run: str | None, as_json: bool
 ) -> None:

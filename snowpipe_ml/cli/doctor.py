@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.doctor.checks import Finding, Status
 from snowpipe_ml.doctor.diagnosis import diagnose
 from snowpipe_ml.doctor.script import privileges
@@ -22,7 +22,7 @@ _MARKS = {Status.OK: "ok", Status.WARNING: "warn", Status.PROBLEM: "FAIL", Statu
 
 @click.command()
 @spec_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option(
     "--offline",
     is_flag=True,

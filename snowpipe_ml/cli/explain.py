@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from snowpipe_ml.cli.options import json_option
 from snowpipe_ml.text.printable import json_text
 from snowpipe_ml.ui.explained import explain, explanations
 
 
 @click.command("explain")
 @click.argument("code", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def explain_command(code: str | None, as_json: bool) -> None:
     """Explain the error CODE: its cause, an example, and what to do.
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import make_console, open_pipeline, spec_options
+from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.history import Origin, StepRecord
 from snowpipe_ml.text.printable import indented, json_text, one_line
 from snowpipe_ml.ui.report import last_report
 from snowpipe_ml.ui.tables import print_table
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _dump(value: object) -> str:
@@ -25,7 +23,7 @@ def _dump(value: object) -> str:
 @click.option(
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, newest first."
 )
-@_json_option
+@json_option
 def runs(spec: Path, target: str | None, variables: dict[str, object], limit: int, as_json: bool) -> None:
     """List the runs of SPEC on a target."""
     with open_pipeline(spec, variables).history(target) as history:
@@ -55,7 +53,7 @@ def runs(spec: Path, target: str | None, variables: dict[str, object], limit: in
 @spec_options
 @click.argument("run", metavar="[RUN]", required=False)
 @click.argument("step", metavar="[STEP]", required=False)
-@_json_option
+@json_option
 def logs(
     spec: Path,
     target: str | None,
@@ -101,7 +99,7 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
 @spec_options
 @click.argument("before", metavar="RUN1")
 @click.argument("after", metavar="RUN2")
-@_json_option
+@json_option
 def diff(
     spec: Path, target: str | None, variables: dict[str, object], before: str, after: str, as_json: bool
 ) -> None:
@@ -147,7 +145,7 @@ def report(
 @click.command()
 @spec_options
 @click.argument("table")
-@_json_option
+@json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, object], table: str, as_json: bool) -> None:
     """Show which run and step wrote TABLE, and from which inputs."""
     with open_pipeline(spec, variables).history(target) as history:

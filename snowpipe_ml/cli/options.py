@@ -83,6 +83,10 @@ def selection_options(command: _F) -> _F:
     )(command)
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""Adds ``--json`` to a command."""
+
+
 def open_pipeline(spec: Path, variables: dict[str, object]) -> Pipeline:
     """Open the pipeline of a command's SPEC."""
     return Pipeline.from_yaml(spec, vars=variables)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import (
+    json_option,
     make_console,
     open_pipeline,
     spec_options,
@@ -27,7 +28,7 @@ from snowpipe_ml.ui.tables import print_table
     help="The packages of Snowflake's Anaconda channel: 'target' queries the target; otherwise a CSV file with "
     "PACKAGE_NAME and VERSION.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def packages(
     spec: Path,
     target: str | None,

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import (
+    json_option,
     make_console,
     open_pipeline,
     run_date_option,
@@ -24,20 +25,28 @@ from snowpipe_ml.engine.records.rates import Estimate, estimates
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.run.opening import state_schema
 from snowpipe_ml.engine.run.planned import PlannedStep
-from snowpipe_ml.errors import UsageError
+from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.plugins import Changes, PlanContext
 from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.printable import json_text, one_line
 from snowpipe_ml.text.redaction import redact_all
-from snowpipe_ml.ui.planned import planned_dict
+from snowpipe_ml.ui.planned import check_spec, planned_dict
 from snowpipe_ml.ui.tables import print_table
 
 
 @click.command()
 @spec_options
-def validate(spec: Path, target: str | None, variables: dict[str, object]) -> None:
+@json_option
+@click.pass_context
+def validate(
+    ctx: click.Context, spec: Path, target: str | None, variables: dict[str, object], as_json: bool
+) -> None:
     """Check SPEC and the files that it names, without a connection."""
+    if as_json:
+        checked = check_spec(open_pipeline(spec, variables), target)
+        click.echo(json_text(redact_all(checked), indent=2))
+        ctx.exit(0 if checked["valid"] else SpecError.exit_code)
     loaded, graph, _ = open_pipeline(spec, variables).load(target, whole=True)
     nodes = graph.nodes.values()
     steps = sum(not node.declared for node in nodes)
@@ -53,7 +62,7 @@ def validate(spec: Path, target: str | None, variables: dict[str, object]) -> No
 @click.option(
     "--cost", "show_cost", is_flag=True, help="Estimate the credits of each step from earlier runs."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option(
     "--offline", is_flag=True, help="Do not connect: show what every step would do, changed or not."
 )

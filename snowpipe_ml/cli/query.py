@@ -10,24 +10,37 @@ import click
 
 from snowpipe_ml.cli.options import (
     exact_output,
+    json_option,
     make_console,
     open_pipeline,
     spec_options,
 )
 from snowpipe_ml.errors import StatementError
+from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.ui import tables
 from snowpipe_ml.ui.tables import print_table
 
 
 @click.command()
 @spec_options
-def status(spec: Path, target: str | None, variables: dict[str, object]) -> None:
+@json_option
+def status(spec: Path, target: str | None, variables: dict[str, object], as_json: bool) -> None:
     """Show the last run of SPEC on a target.
 
     After a `run --backfill`, also which intervals of each step are done, and the gaps between them.
     """
     with open_pipeline(spec, variables).history(target) as history:
         rows, covered = history.last_run(), history.intervals()
+    if as_json:
+        keys = ("RUN_ID", "STEP", "STATUS", "ROW_COUNT", "SECONDS", "MESSAGE", "FINISHED_AT")
+        steps = [{key.lower(): row[key] for key in keys} for row in rows]
+        intervals = [
+            {"step": step, "done": list(map(str, found.done)), "gaps": list(map(str, found.gaps))}
+            for step, found in covered.items()
+        ]
+        click.echo(json_text(redact_all({"steps": steps, "intervals": intervals}), indent=2, default=str))
+        return
     if not rows:
         click.echo("no run yet")
         return
@@ -38,11 +51,11 @@ def status(spec: Path, target: str | None, variables: dict[str, object]) -> None
     ]
     print_table(make_console(), names, shown, title=f"run {rows[0]['RUN_ID']}")
     if covered:
-        intervals = [
+        spans = [
             [step, ", ".join(map(str, found.done)) or "none", ", ".join(map(str, found.gaps)) or "none"]
             for step, found in covered.items()
         ]
-        print_table(make_console(), ("STEP", "DONE", "GAPS"), intervals, title="backfills")
+        print_table(make_console(), ("STEP", "DONE", "GAPS"), spans, title="backfills")
 
 
 @click.command("sql")

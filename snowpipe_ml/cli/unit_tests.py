@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from snowpipe_ml.cli.options import json_option
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.text.printable import indented
+from snowpipe_ml.text.printable import indented, json_text
+from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.unit_tests.junit import write_junit
 from snowpipe_ml.unit_tests.rewriting import rewrite
 from snowpipe_ml.unit_tests.runner import TestResult
@@ -28,6 +30,7 @@ from snowpipe_ml.unit_tests.suite import find_tests, run_tests, run_tests_agains
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Tests that run at once. The default: one per processor."
 )
+@json_option
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the results to this file as JUnit XML.")
 @click.option(
     "--update", is_flag=True, help="Write the rows that were found into the expectations, after asking."
@@ -49,9 +52,12 @@ def test(
     update: bool,
     yes: bool,
     against: str | None,
+    as_json: bool,
 ) -> None:
     """Run the unit tests of SPEC, each on a new embedded warehouse that holds only what the test gives."""
     began = time.monotonic()
+    if as_json and update:
+        raise UsageError("--json cannot be combined with --update, which asks")
     if yes and not update:
         raise UsageError("--yes goes with --update")
     if against is not None and (update or target is not None or workers is not None):
@@ -65,13 +71,17 @@ def test(
     )
     for result in running:
         results.append(result)
-        click.echo(_line(result))
+        if not as_json:
+            click.echo(_line(result))
     if junit is not None:
         order = [test.name for test in found]
         write_junit(junit, spec.stem, sorted(results, key=lambda result: order.index(result.name)))
     if update:
         results = [_updated(result, yes=yes) for result in results]
     failed = sum(not result.ok for result in results)
+    if as_json:
+        click.echo(json_text(redact_all([_as_dict(result) for result in results]), indent=2))
+        ctx.exit(1 if failed else 0)
     counts = f"{len(results) - failed} passed" + (f", {failed} failed" if failed else "")
     click.echo(f"{counts} in {time.monotonic() - began:.1f} s")
     ctx.exit(1 if failed else 0)
@@ -87,6 +97,16 @@ def _updated(result: TestResult, *, yes: bool) -> TestResult:
     rewrite(file, [(result.name, update) for update in result.updates])
     click.echo(f"wrote {result.name} in {file}")
     return replace(result, failures=())
+
+
+def _as_dict(result: TestResult) -> dict[str, object]:
+    return {
+        "name": result.name,
+        "ok": result.ok,
+        "seconds": result.seconds,
+        "place": result.place,
+        "failures": list(result.failures),
+    }
 
 
 def _line(result: TestResult) -> str:

@@ -31,11 +31,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_spec_is_checked(folder: Path) -> None:
     found = Tools(folder).validate("minimal.yaml")
-    assert found == {"valid": True, "problems": [], "steps": ["daily_sales", "check_daily_sales"]}
+    assert (found["valid"], found["problems"]) == (True, [])
+    assert found["steps"] == ["daily_sales", "check_daily_sales"]
     (folder / "wrong.yaml").write_text((folder / "minimal.yaml").read_text().replace("query:", "qurey:"))
     found = Tools(folder).validate("wrong.yaml")
     assert not found["valid"]
-    assert "did you mean 'query'?" in str(found["problems"])
+    assert "did you mean 'query'" in str(found["problems"])
 
 
 def test_what_has_run_is_skipped_by_the_plan_and_in_the_logs(folder: Path) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.errors import MissingExtraError, SnowpipeMLError, SpecError, StatementError, UsageError
+from snowpipe_ml.errors import MissingExtraError, SnowpipeMLError, StatementError, UsageError
 from snowpipe_ml.integrations.mcp import documentation
 from snowpipe_ml.integrations.mcp.reading import check_reading
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.ui.explained import explain
-from snowpipe_ml.ui.planned import planned_dict
+from snowpipe_ml.ui.planned import check_spec, planned_dict
 from snowpipe_ml.ui.tables import as_json
 from snowpipe_ml.version import __version__
 
@@ -60,12 +60,7 @@ class Tools:
         self, spec: str, target: str | None = None, variables: dict[str, object] | None = None
     ) -> dict[str, object]:
         """Check a spec and the files that it names, without a connection; returns every problem with its line."""
-        try:
-            _, graph, _ = self._open(spec, variables).load(target, whole=True)
-        except SpecError as error:
-            return {"valid": False, "problems": [str(problem) for problem in error.problems]}
-        steps = [node.name for node in graph.nodes.values() if not node.declared]
-        return {"valid": True, "problems": [], "steps": steps}
+        return _plain(check_spec(self._open(spec, variables), target))
 
     def plan(
         self,
