@@ -21,7 +21,7 @@ from snowpipe_ml.text.problems import did_you_mean
 from snowpipe_ml.unit_tests.compare import Difference, differences, equal, picked, shown
 from snowpipe_ml.unit_tests.isolated import Isolated, Place, WarehouseOfTest, lacking, steps_for
 from snowpipe_ml.unit_tests.rewriting import Update
-from snowpipe_ml.unit_tests.tables import create_statements, read_csv
+from snowpipe_ml.unit_tests.tables import column_of, create_statements, read_csv
 
 
 @dataclass(frozen=True)
@@ -196,14 +196,14 @@ def _compared(asked: Asked, name: str, expected: ExpectedTable, folder: Path) ->
         if row["N"]:
             yield Failure(f"{table} has {row['N']:,} rows; expected none")
         return
-    columns = {column: Identifier.parse(column) for column in names}
+    columns = {column: column_of(table, column) for column in names}
     known = [str(field["name"]) for field in _described(asked, table)]
     absent = [column for column in columns.values() if column.name not in known]
     if absent:
         hint = did_you_mean(absent[0].name, known) or f"it has {', '.join(known)}"
         yield Failure(f"{table} has no column {absent[0]}; {hint}")
         return
-    order = join(", ", [Identifier.parse(column) for column in expected.ordered])
+    order = join(", ", [column_of(table, column) for column in expected.ordered])
     query = sql("SELECT {columns} FROM {table}", columns=join(", ", columns.values()), table=table)
     if expected.ordered:
         query = sql("{query} ORDER BY {order}", query=query, order=order)

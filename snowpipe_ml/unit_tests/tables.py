@@ -37,6 +37,18 @@ def read_csv(path: Path) -> tuple[list[str], list[Row]]:
     return header, [dict(zip(header, (text or None for text in row), strict=True)) for _, row in lines]
 
 
+def column_of(table: QualifiedName, name: str) -> Identifier:
+    """Return a column as a test names it.
+
+    Raises:
+        UsageError: it is not a name, such as a reserved word without quotes.
+    """
+    try:
+        return Identifier.parse(name)
+    except ValueError as error:
+        raise UsageError(f"{table}: {error}") from error
+
+
 def given_rows(given: GivenTable, folder: Path) -> tuple[list[str], list[Row]]:
     """Return the names of the columns that a given table names, and its rows."""
     if given.csv is not None:
@@ -60,9 +72,9 @@ def create_statements(
         UsageError: a column is not declared, the values of a column have no common type, or the table has no column.
     """
     names, rows = given_rows(given, folder)
-    keyed = [{Identifier.parse(key): value for key, value in row.items()} for row in rows]
+    keyed = [{column_of(name, key): value for key, value in row.items()} for row in rows]
     types = {Identifier.parse(key): kind for key, kind in {**declared, **given.columns}.items()}
-    for column in map(Identifier.parse, names):
+    for column in [column_of(name, each) for each in names]:
         if column in types:
             continue
         if declared:

@@ -212,3 +212,15 @@ def test_rows_are_matched_by_the_columns_that_agree() -> None:
         f"- 1 | {'x' * 23}…",
         "+ . | NULL",
     ]
+
+
+def test_a_reserved_word_as_a_column_is_refused(tmp_path: Path) -> None:
+    spec = write(
+        tmp_path,
+        expected=GIVEN + "expect: {large_orders: [{ROWS: 1}]}",
+        given="given: {large_orders: [{ROWS: 1}], days: [{DAY: 2024-01-02}]}\nexpect: {daily: {count: 1}}",
+    )
+    for result in run_tests(spec, find_tests(spec), workers=1):
+        assert result.failures == (
+            "LARGE_ORDERS: 'ROWS' is a reserved word; as a name it needs double quotes: \"ROWS\"",
+        )
