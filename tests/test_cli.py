@@ -49,6 +49,7 @@ def invoke(*arguments: object) -> Result:
         "doctor",
         "setup",
         "record",
+        "repair",
         "export",
         "export tasks",
         "explain",

@@ -60,6 +60,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "record:record",
         "Record what a target answers to SPEC, or compare a record with the embedded warehouse.",
     ),
+    "repair": (
+        "repair:repair_command",
+        "Copy what can be read of the damaged embedded warehouse in FOLDER to NEW_FOLDER.",
+    ),
     "report": ("history:report", "Write the report of RUN as one HTML file. The default is the last run."),
     "run": ("run:run", "Run the steps that changed in SPEC or on the target since their last success there."),
     "runs": ("history:runs", "List the runs of SPEC on a target."),

@@ -6,10 +6,13 @@ import base64
 import functools
 import hashlib
 import http.server
+import io
 import shutil
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.errors import SourceFileError
+from snowpipe_ml.steps.data.downloads import _Redirects
 from snowpipe_ml.steps.data.downloads import download as download_file
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
@@ -487,3 +491,58 @@ def test_without_a_table_of_loads_a_replaced_file_is_not_loaded_beside_its_old_r
     pipeline, result = replaced_in_a_bucket(tmp_path, EXTERNAL.replace(", loads: loads", ""))
     if rows_of(pipeline) != [(1, "old"), (2, "old")]:
         assert "x.csv" in told(result)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("https://8.8.8.8/a", "http://8.8.8.8/a", "from https to http"),
+        ("http://8.8.8.8/a", "ftp://8.8.8.8/a", "from http to ftp"),
+        ("http://8.8.8.8/a", "file:///etc/passwd", "from http to file"),
+        ("http://8.8.8.8/a", "http://127.0.0.1/a", "private network"),
+        ("https://8.8.8.8/a", "https://169.254.169.254/latest", "private network"),
+        ("http://8.8.8.8/a", "http://[::1]/a", "private network"),
+    ],
+)
+def test_a_redirect_to_another_scheme_or_a_private_address_is_refused(
+    before: str, after: str, message: str
+) -> None:
+    request = urllib.request.Request(before)
+    with pytest.raises(Exception, match=message):
+        _Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("http://8.8.8.8/a", "https://8.8.4.4/b"),
+        ("http://127.0.0.1/a", "http://127.0.0.1/b"),
+        ("http://10.0.0.1/a", "http://10.0.0.2/b"),
+    ],
+)
+def test_other_redirects_are_followed(before: str, after: str) -> None:
+    request = urllib.request.Request(before)
+    followed = _Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
+    assert followed is not None
+    assert followed.full_url == after
+
+
+def test_a_refused_redirect_is_not_retried(tmp_path: Path) -> None:
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_GET(self) -> None:
+            Redirecting.asked += 1
+            self.send_response(302)
+            self.send_header("Location", "ftp://127.0.0.1/x")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Redirecting) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        with pytest.raises(SourceFileError, match="redirects from http to ftp"):
+            download_file(f"http://127.0.0.1:{running.server_port}", "x.csv", tmp_path / "x.csv")
+        running.shutdown()
+    assert Redirecting.asked == 1

@@ -15,6 +15,7 @@ from snowpipe_ml.local.core.errors import (
     UnsupportedError,
     canceled,
     compilation,
+    damaged,
     disk_error,
     error,
     exists,
@@ -360,7 +361,7 @@ def translate(raised: Exception) -> ProgrammingError:
     if kind == "PermissionException" and (match := _FORBIDDEN_FILE.search(text)):
         # DuckDB takes the name of a missing table for that of a file.
         return missing("Object", match.group(1))
-    if failed := disk_error(raised):
+    if failed := disk_error(raised) or damaged(raised):
         return failed
     # First the messages that quote the user's data or names, in which any other pattern might match.
     if match := _RAISED.match(text):

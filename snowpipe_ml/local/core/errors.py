@@ -80,13 +80,14 @@ class WarehouseLockedError(LockedError, connector.LateOperationalError):
         )
 
 
-class DamagedError(SnowpipeMLError, connector.LateOperationalError):
+class DamagedError(SnowpipeMLError, connector.LateProgrammingError):
     """A file of the warehouse cannot be read."""
 
     def __init__(self, file: object, reason: str) -> None:
-        connector.OperationalError.__init__(
+        connector.ProgrammingError.__init__(
             self,
-            f"the database file {file} is damaged ({reason}); it was not changed. Restore it from a backup",
+            f"the database file {file} is damaged ({reason}); it was not changed. "
+            "`snowpipe-ml repair FOLDER NEW_FOLDER` copies what can be read of the warehouse",
             errno=250003,
         )
 
@@ -229,6 +230,17 @@ def disk_error(raised: BaseException, effect: str = NOTHING_CHANGED) -> DiskErro
     if type(raised).__name__ == "FatalException" and any(each in str(raised) for each in _STOPPED):
         return DiskError("a file could not be synchronized", effect, stopped=True)
     return None
+
+
+_DAMAGED = re.compile(
+    r"(?:IO Error: )?(?:Corrupt database file|Could not read (?:enough bytes )?from file \"([^\"\n]*\.duckdb)\").*"
+)
+
+
+def damaged(raised: BaseException) -> DamagedError | None:
+    """Make the error for one of DuckDB that says that a database file is damaged; else None."""
+    match = _DAMAGED.match(str(raised).strip()) if type(raised).__name__ in ("Error", "IOException") else None
+    return DamagedError(match.group(1) or "of the statement's tables", match.group(0)) if match else None
 
 
 def _last_part(text: str) -> str:

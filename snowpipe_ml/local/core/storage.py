@@ -31,19 +31,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import duckdb
 
-from snowpipe_ml.local.core import calls, checkpoints, database_files, errors, natives, private, undo_file
+from snowpipe_ml.local.core import checkpoints, database_files, errors, private, undo_file
 from snowpipe_ml.local.core.catalog_tables import create_catalog
 from snowpipe_ml.local.core.checkpoints import Checkpoints
 from snowpipe_ml.local.core.database_files import CREATING
 from snowpipe_ml.local.core.dropped_databases import DroppedDatabases
 from snowpipe_ml.local.core.duck import Duck
+from snowpipe_ml.local.core.functions import register_functions
 from snowpipe_ml.local.core.history import History
 from snowpipe_ml.local.core.leftovers import drop_leftovers
 from snowpipe_ml.local.core.lock_file import LockFile
-from snowpipe_ml.local.core.macros import attach_macros
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, literal, quoted
 from snowpipe_ml.local.core.results import Results
-from snowpipe_ml.local.core.variants import FUNCTIONS
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
@@ -160,12 +159,7 @@ class Storage:
             undo.callback(self.root.close)
             for setting in _SETTINGS:
                 self.root.execute(setting)
-            natives.register(self.root)
-            calls.register(self.root)
-            for name, function in FUNCTIONS.items():
-                text = duckdb.sqltype("VARCHAR")
-                self.root.create_function(name, function, [text], text, pure=True)
-            attach_macros(self.root)
+            register_functions(self.root)
             self._attachments = 0  # counts ATTACH and DETACH
             self._databases: tuple[int, tuple[str, ...]] = (-1, ())  # the names, and that count
             self.checkpoints = Checkpoints(self.root, self.path / "databases", self._attach, self.lock)
@@ -218,6 +212,8 @@ class Storage:
             undo_file.restore(file)
             if not file.exists():
                 database_files.create(self.root, file)
+            elif not file.stat().st_size:  # DuckDB would take it for a new database
+                raise errors.DamagedError(file, "it is empty")
             self.root.execute(f"ATTACH {literal(str(file))} AS {quoted(database)}")
             private.restrict(file)
             create_catalog(self.root, database)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import ipaddress
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from snowpipe_ml.backoff import retrying
@@ -33,11 +36,49 @@ class _Truncated(Exception):
     """The received bytes are not the ones that the server announced."""
 
 
+class _Redirected(Exception):
+    """The server redirects to a place that it must not choose."""
+
+
 class _NotWritten(Exception):
     """The file could not be written locally; the cause of this exception says why."""
 
 
-_FAILURES = (OSError, http.client.HTTPException, _Truncated)
+_FAILURES = (OSError, http.client.HTTPException, _Truncated, _Redirected)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects with the scheme of the request, from http to https too, and not into a private network.
+
+    A server in a private network may redirect within it.
+    """
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Check where a redirect leads.
+
+        Raises:
+            _Redirected: to another scheme, or to a private address.
+        """
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        if after.scheme not in {before.scheme, "https"}:
+            raise _Redirected(f"the server redirects from {before.scheme} to {after.scheme or newurl}")
+        if _is_private(after.hostname) and not _is_private(before.hostname):
+            raise _Redirected(f"the server redirects to {after.hostname}, an address of a private network")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_private(host: str | None) -> bool:
+    """Return whether a host has an address that is not reachable from everywhere."""
+    found = socket.getaddrinfo(host or "", None, type=socket.SOCK_STREAM)
+    return any(not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global for *_, address in found)
 
 
 def url_of(base: str, name: str) -> str:
@@ -100,8 +141,8 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _fetch(url: str, target: Path) -> None:
-    # Only http:// and https:// URLs are passed here.
-    with urllib.request.urlopen(_request(url), timeout=_TIMEOUT) as response, target.open("wb") as out:  # noqa: S310
+    opener = urllib.request.build_opener(_Redirects)
+    with opener.open(_request(url), timeout=_TIMEOUT) as response, target.open("wb") as out:
         hashes = [(hashlib.new(_ALGORITHMS[name]), given) for name, given in _digests(response.headers)]
         size = 0
         while chunk := response.read(_CHUNK):
@@ -145,7 +186,7 @@ def _decoded(text: str) -> bytes:
 def _is_transient(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code in _TRANSIENT_STATUS
-    return isinstance(error, _FAILURES)
+    return isinstance(error, _FAILURES) and not isinstance(error, _Redirected)
 
 
 def _reason(error: Exception) -> str:
