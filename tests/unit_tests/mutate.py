@@ -2,8 +2,8 @@
 
     python -m tests.unit_tests.mutate --seed 7 --number 100
 
-A mutant is one change of one token: an operator, a number, a word, a name in quotes. Only the tests of steps whose text it
-changes run, and the rest of a pipeline's tests if the step has none. A mutant whose spec is invalid is caught by ``validate``.
+A mutant is one change of one token: an operator, a number, a word, a name in quotes. Only the tests of the step whose
+text it changes run. A mutant whose spec is invalid is caught by ``validate``.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def is_caught(mutant: Mutant) -> bool:
             tests = find_tests(spec)
         except SnowpipeMLError:
             return True
-        own = [found for found in tests if mutant.step in found.test.step] or tests
+        own = [found for found in tests if not found.test.step or mutant.step in found.test.step]
         return any(not result.ok for result in run_tests(spec, own, workers=1))
 
 
