@@ -16,6 +16,7 @@ from mkdocs.structure.pages import Page
 
 from snowpipe_ml.cli.main import main
 
+_LIMITS = "No pipeline has run on a Snowflake account yet. This is not Snowpipe, Snowflake's service that loads files."
 _PAGES: list[tuple[str, str]] = []
 _LINK = re.compile(r"\[([^\]]+)\]\((\.\.[^)\s]*)\)")
 
@@ -50,7 +51,7 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
 
 def on_post_build(config: MkDocsConfig) -> None:
     """Write llms.txt, the list of the pages for language models (https://llmstxt.org)."""
-    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", _LIMITS, "", "## Pages", ""]
     lines += [f"- [{title}]({uri})" for uri, title in _PAGES]
     Path(config.site_dir, "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -154,3 +154,26 @@ def test_links_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_figures_are_those_of_the_benchmarks() -> None:
+    benchmarks = (ROOT / "docs" / "benchmarks.md").read_text()
+    total = re.search(r"\| total \| (\d+) \| (\d+) \| (\d+) \|.*\n\nThe figures are of", benchmarks)
+    assert total is not None
+    words = " ".join(README.split())
+    assert f"{total[1]} of {total[2]} tests in 17 files" in words
+    assert f"(Snowpark's local testing mode: {total[3]})" in words
+    seconds = re.search(r"\| total \| (\d+) \| \d+ \|\n\nThe benchmark trains", benchmarks)
+    assert seconds is not None
+    assert f"about {seconds[1]} seconds on two cores" in words
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/site.py"])
+def test_the_front_pages_say_what_did_not_run_and_what_it_is_not(page: str) -> None:
+    words = " ".join((ROOT / page).read_text().split())
+    assert "No pipeline has run on a Snowflake account yet" in words
+    assert "This is not Snowpipe, Snowflake's service that loads files." in words
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 120
