@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import copy
 import gzip
 import hashlib
 import io
@@ -14,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +44,14 @@ DAMAGED = (
 )
 # Other formats: they are passed on, so that the check of the header refuses them by name.
 _PACKED = (".csv.bz2", ".csv.xz", ".csv.zst", ".tar", ".tgz", ".tar.gz", ".7z", ".rar", ".parquet")
+_LISTED = b"PK\x01\x02"  # begins the entry of a member in the list of an archive
+_LONGEST_LIST = 32 * 2**20  # bytes of the list of members, with their names
+_GZIP = 16 + zlib.MAX_WBITS  # tells zlib the format
+_PACKED_CHUNK = 2**16
+_LZMA_MEMORY = 2**27  # bytes; a header may ask for a dictionary of 4 GB
+_MARKED_END = 2  # the flag of an LZMA member that ends with a mark
+_UNKNOWN = 2**64 - 1  # the size of such a member
+_SMALL_PART = 1024  # bytes; a gzip file of many parts that unpack to less is refused
 # Below this many unpacked bytes any ratio is harmless.
 _SMALL = 64 * 2**20
 _MONTH = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_]?(0[1-9]|1[0-2])(?!\d)")
@@ -119,6 +129,23 @@ class _Budget:
         if self._members > self._limits.members:
             self._refuse(f"contains more than {self._limits.members:,} files", "members")
 
+    def check_members(self, number: int) -> None:
+        """Check the files that an archive is about to list, without counting them."""
+        if self._members + number > self._limits.members:
+            self.count_members(number)
+
+    def check_parts(self, number: int) -> None:
+        """Check the parts of a gzip file: each takes time, and tiny ones unpack to nothing."""
+        if number > self._limits.members + self._unpacked // _SMALL_PART:
+            self._refuse(f"contains more than {self._limits.members:,} gzip parts of few bytes", "members")
+
+    def refuse_list(self, longest: int) -> NoReturn:
+        """Refuse an archive because the list of its members is too long to be read."""
+        raise SourceFileError(
+            f"the list of its members has more than {longest // 2**20} MB; pack it as several archives",
+            file=self._name,
+        )
+
     def count_bytes(self, number: int) -> None:
         """Count bytes that were unpacked."""
         self._unpacked += number
@@ -130,7 +157,7 @@ class _Budget:
                 "ratio",
             )
 
-    def _refuse(self, what: str, limit: str) -> None:
+    def _refuse(self, what: str, limit: str) -> NoReturn:
         raise SourceFileError(
             f"{what}, and may be a decompression bomb; raise `limits: {{{limit}: ...}}` to allow it",
             file=self._name,
@@ -153,6 +180,119 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
+class _Directory(io.RawIOBase):
+    """A zip file whose list of members is checked before it is parsed: each takes half a kilobyte of memory.
+
+    The list is read as a whole, and its size and its number of members at the end of the file may be false.
+    """
+
+    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
+        self._file, self._budget = file, budget
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _LONGEST_LIST:
+            self._budget.refuse_list(_LONGEST_LIST)
+        data = self._file.read(size)
+        if data.startswith(_LISTED):
+            self._budget.check_members(data.count(_LISTED))
+        return data
+
+
+class _Gunzipped(io.RawIOBase):
+    """The content of a gzip file, whose parts are counted.
+
+    Python's own reader takes the name in a header byte by byte, and any number of empty parts.
+    """
+
+    def __init__(self, file: IO[bytes], budget: _Budget) -> None:
+        self._file, self._budget = file, budget
+        self._packed = b""
+        self._parts = 0
+        self._unpacker: Any = None  # between two parts
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        while True:
+            self._packed = self._packed or self._file.read(_PACKED_CHUNK)
+            if not self._packed and self._unpacker is not None:
+                raise EOFError("the gzip file ends within its data")
+            if self._unpacker is None and self._parts:
+                zeros = bool(self._packed)
+                self._packed = self._packed.lstrip(b"\0")  # padding, as on tapes
+                if zeros and not self._packed:
+                    continue
+            if not self._packed:
+                return b""
+            if self._unpacker is None:
+                self._parts += 1
+                self._budget.check_parts(self._parts)
+                self._unpacker = zlib.decompressobj(_GZIP)
+            data: bytes = self._unpacker.decompress(self._packed, size)
+            if self._unpacker.eof:
+                self._packed, self._unpacker = self._unpacker.unused_data, None
+            else:
+                self._packed = self._unpacker.unconsumed_tail
+            if data:
+                return data
+
+
+class _Inflated(io.RawIOBase):
+    """A member of a zip that is packed with bzip2 or LZMA, unpacked in bounded steps.
+
+    zipfile would unpack each 4 kB at once, which may be gigabytes.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        packed = copy.copy(info)
+        packed.compress_type, packed.file_size = zipfile.ZIP_STORED, info.compress_size
+        del packed.CRC  # that of the unpacked bytes, which is checked here
+        self._info, self._crc, self._head = info, 0, b""
+        self._file = archive.open(packed)
+        self._unpacker: Any
+        if info.compress_type == zipfile.ZIP_BZIP2:
+            self._unpacker = bz2.BZ2Decompressor()
+            return
+        # The header in a zip has a version and a length where that of a file has the unpacked size.
+        _, length = struct.unpack("<HH", self._file.read(4))
+        size = _UNKNOWN if info.flag_bits & _MARKED_END else info.file_size
+        self._head = self._file.read(length) + struct.pack("<Q", size)
+        self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most this many bytes; none at the end."""
+        while not self._unpacker.eof:
+            packed = b""
+            if self._unpacker.needs_input:
+                packed, self._head = self._head or self._file.read(_PACKED_CHUNK), b""
+                if not packed:
+                    raise EOFError(f"{self._info.filename!r} ends within its data")
+            data: bytes = self._unpacker.decompress(packed, size)
+            self._crc = zlib.crc32(data, self._crc)
+            if data:
+                return data
+        if self._crc != self._info.CRC:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {self._info.filename!r}")
+        return b""
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    if info.compress_type in {zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}:
+        return _Inflated(archive, info)  # type: ignore[return-value]
+    return archive.open(info)
+
+
 def _counted(stream: IO[bytes], budget: _Budget) -> IO[bytes]:
     return io.BufferedReader(_Counted(stream, budget), _CHUNK)
 
@@ -165,7 +305,7 @@ def _members(name: str, file: IO[bytes], depth: int, budget: _Budget) -> Iterato
     if magic[:2] == b"\x1f\x8b":
         yield from _gzip_member(name, file, budget)
     elif magic in _ZIP or name.lower().endswith(".zip"):
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(_Directory(file, budget)) as archive:
             infos = archive.infolist()
             budget.count_members(len(infos))
             for info in infos:
@@ -176,8 +316,7 @@ def _members(name: str, file: IO[bytes], depth: int, budget: _Budget) -> Iterato
 
 def _gzip_member(name: str, file: IO[bytes], budget: _Budget) -> Iterator[tuple[str, IO[bytes]]]:
     budget.count_members(1)
-    with gzip.GzipFile(fileobj=file) as unpacked:
-        yield name.removesuffix(".gz"), _counted(unpacked, budget)  # type: ignore[arg-type]
+    yield name.removesuffix(".gz"), _counted(_Gunzipped(file, budget), budget)  # type: ignore[arg-type]
 
 
 def _zip_member(
@@ -189,15 +328,15 @@ def _zip_member(
     full, lower = f"{name}!{path}", path.name.lower()
     if lower.endswith(".zip"):
         # A zip is read from its end, so a nested one is unpacked first.
-        with archive.open(info) as member, tempfile.TemporaryFile() as whole:
+        with _opened(archive, info) as member, tempfile.TemporaryFile() as whole:
             stream = _counted(member, budget)
             while chunk := stream.read(_CHUNK):
                 whole.write(chunk)
             whole.seek(0)
             yield from _members(full, whole, depth + 1, budget)
     elif lower.endswith(".csv.gz"):
-        with archive.open(info) as member:
+        with _opened(archive, info) as member:
             yield from _gzip_member(full, member, budget)
     elif lower.endswith((".csv", *_PACKED)):
-        with archive.open(info) as member:
+        with _opened(archive, info) as member:
             yield full, _counted(member, budget)
