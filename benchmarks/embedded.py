@@ -284,6 +284,50 @@ print(time.perf_counter() - start)
 """
 
 
+_TAKE = """MERGE INTO copied USING (SELECT * FROM changes QUALIFY ROW_NUMBER() OVER (PARTITION BY id ORDER BY
+metadata$action DESC) = 1) AS c ON copied.id = c.id WHEN MATCHED AND c.metadata$action = 'DELETE' THEN DELETE
+WHEN MATCHED THEN UPDATE SET station = c.station, name = c.name
+WHEN NOT MATCHED THEN INSERT (id, station, name) VALUES (c.id, c.station, c.name)"""
+
+
+def streams(_: bool) -> None:
+    """Measure a MERGE of the 1,000 changed rows of a table with ten million, by the kind of change."""
+    rows = 10_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        session = snowpipe_ml.local_session(folder)
+
+        def run(text: str) -> None:
+            session.sql(text).collect()
+
+        run(
+            f"CREATE TABLE raw AS SELECT SEQ8() AS id, MOD(SEQ8(), 900) AS station, 'ride ' || SEQ8() AS name "
+            f"FROM TABLE(GENERATOR(ROWCOUNT => {rows}))"
+        )
+        run("CREATE TABLE copied AS SELECT * FROM raw")
+        run("CREATE STREAM changes ON TABLE raw")
+        changes = {
+            "1,000 updated rows, spread over the table": "UPDATE raw SET station = station + 1 WHERE MOD(id, {step}) = {n}",
+            "1,000 updated rows, one after the other": "UPDATE raw SET station = station + 1 WHERE FLOOR(id / 1000) = {n}",
+            "1,000 new rows": "INSERT INTO raw SELECT {rows} + {n} * 1000 + SEQ8(), 1, 'new' FROM "
+            "TABLE(GENERATOR(ROWCOUNT => 1000))",
+            "1,000 deleted rows": "DELETE FROM raw WHERE FLOOR(id / 1000) = {n}",
+        }
+        for what, change in changes.items():
+            found = []
+            for number in range(3):
+                run(change.format(n=number, step=rows // 1000, rows=rows))
+                start = time.perf_counter()
+                run(_TAKE)
+                found.append(time.perf_counter() - start)
+            report(f"a stream on 10 M rows, MERGE of {what}", f"{min(found):.2f} s", "", "(< 0.5 s)")
+        same = session.sql(
+            "SELECT COUNT(*) FROM ((SELECT * FROM raw EXCEPT SELECT * FROM copied) UNION ALL "
+            "(SELECT * FROM copied EXCEPT SELECT * FROM raw))"
+        ).collect()
+        assert same[0][0] == 0, same
+        session.close()
+
+
 def opening(_: bool) -> None:
     """Measure opening an existing warehouse in a new process, and the smallest statement."""
     with tempfile.TemporaryDirectory() as folder:
@@ -323,7 +367,14 @@ def opening(_: bool) -> None:
 
 def main() -> None:
     """Run the benchmarks, and print the results as a table for docs/benchmarks.md."""
-    known = {"lags": lags, "copy": copy, "rejects": rejects, "functions": functions, "opening": opening}
+    known = {
+        "lags": lags,
+        "copy": copy,
+        "rejects": rejects,
+        "functions": functions,
+        "streams": streams,
+        "opening": opening,
+    }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
