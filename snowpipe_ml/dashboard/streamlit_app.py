@@ -5,4 +5,6 @@ import sys
 
 from snowpipe_ml.dashboard.app import main
 
-main(**json.loads(sys.argv[1]))
+# A worker of Python functions imports the main module of its parent under another name.
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))

@@ -258,7 +258,8 @@ def _frequency(ask: Asks, question: Question, rhythm: Rhythm) -> tuple[Question,
     regular = rhythm.hours is not None and rhythm.hours != 24
     if regular or every != DAY:
         return found, summary, f"the series have a row every {rhythm.told}"
-    why = f"half of the series have rows on at least {1 - summary.empty:.0%} of the days"
+    often = "every day" if summary.empty == 0 else f"on at least {1 - summary.empty:.0%} of the days"
+    why = f"at least half of the series have rows {often}"
     for name in ("week", "month"):
         longer_one = FREQUENCIES[name]
         if summary.empty <= _SPARSE or summary.length * 24 / hours_of(longer_one) < _ENOUGH:

@@ -189,5 +189,5 @@ def _model(found: Findings, season: int) -> tuple[dict[str, object], str]:
         )
     return (
         {"type": "auto_ets", "season": season, "form": "auto"},
-        "fast, and hard to beat; `{type: ensemble}` takes longer and is usually more accurate",
+        "fast, and hard to beat; `{type: ensemble}` combines several models and takes longer",
     )

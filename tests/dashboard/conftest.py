@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ steps:
   watch: {type: monitor, history: forecast_history, features: features, writes: realised, drift: drift, min_coverage: 0.99}
   odd: {type: anomalies, history: forecast_history, features: features, writes: odd_days}
 """
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put back the main module, in whose place AppTest puts its script: worker processes would import that."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

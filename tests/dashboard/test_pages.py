@@ -115,7 +115,7 @@ def test_a_chosen_series_has_the_forecast_and_the_reasons_of_the_table(ran: Path
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown == {
         "Forecast for 2023-03-14": f"{row['PREDICTION']:,.1f}",
-        "Interval": f"{row['LOW']:,.1f} to {row['HIGH']:,.1f}",
+        "80 % interval": f"{row['LOW']:,.1f} to {row['HIGH']:,.1f}",
         "Model": "ridge",
     }
     (reasons,) = [table.value for table in app.dataframe if "ATTRIBUTION" in table.value]

@@ -46,7 +46,10 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
         .encode(
             x=alt.X("PERIOD:O", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, orient="top")),
             y=alt.Y(
-                "LABEL:N", sort=list(labels), title=None, axis=alt.Axis(labelLimit=150, labelOverlap=True)
+                "LABEL:N",
+                sort=list(labels),
+                title=None,
+                axis=alt.Axis(labelLimit=150, labelOverlap=step < 9, labelFontSize=min(11, max(8, step - 3))),
             ),
             color=color,
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.45)),

@@ -30,6 +30,7 @@ class Subject:
         features: the step that writes the features of its series.
         trained: the step that trained the models; None if it is in another spec.
         model: the name of the model that makes the forecasts, such as ``ensemble``; None if it is in another spec.
+        interval: the fraction of the values that the intervals should contain; None if it is in another spec.
         leaderboard: the step that scores the models of the backtest.
         evaluation: the step that scores the validation periods of each run.
         monitors: the steps that compare earlier forecasts with what came true.
@@ -41,6 +42,7 @@ class Subject:
     features: Features
     trained: TrainForecasters | None
     model: str | None
+    interval: float | None
     leaderboard: Leaderboard | None = None
     evaluation: EvaluateForecasts | None = None
     monitors: tuple[Monitor, ...] = ()
@@ -97,6 +99,7 @@ def _subject(
         features,
         trained,
         None if trained is None else name_of(trained.deployed(ctx).settings.model),
+        None if trained is None else trained.deployed(ctx).settings.interval,
         next((one for one in _of(steps, Leaderboard) if one.settings.forecasts == tested), None),
         next((one for one in _of(steps, EvaluateForecasts) if one.settings.forecasts == tested), None),
         tuple(one for one in _of(steps, Monitor) if kept is not None and one.settings.history == kept),

@@ -42,6 +42,6 @@ def reason_words(value: str, model: str, base: float | None, prediction: float) 
         )
     return ReasonWords(
         f"contribution to {value}",
-        f"Signed contributions of {model}: {base:,.4g} without them, and their sum {prediction - base:+,.4g}, make "
-        f"the forecast of {prediction:,.4g}. Of an ensemble, the first number also has the members that give no reasons.",
+        f"Signed contributions of {model}. It would forecast {base:,.4g} without them; they add {prediction - base:+,.4g}, "
+        f"which gives {prediction:,.4g}. Members of an ensemble that give no reasons are part of the first number.",
     )

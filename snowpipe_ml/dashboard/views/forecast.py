@@ -18,7 +18,7 @@ from snowpipe_ml.steps.forecasting.words import feature_words
 if TYPE_CHECKING:
     import pandas as pd
 
-_HISTORIES = {"a little": 30, "more": 90, "much": 365, "all": None}
+_HISTORIES = {"30 periods": 30, "90 periods": 90, "365 periods": 365, "all": None}
 
 
 def show(source: Source, subject: Subject) -> None:
@@ -108,7 +108,7 @@ def _heat_map(cells: pd.DataFrame, labels: list[str], value: str) -> None:
         key="relative",
         help="Shows the pattern of small series too",
     )
-    with st.container(height=480, border=False):
+    with st.container(height=600, border=False):
         st.altair_chart(
             charts.heat_map(cells, labels, value, relative=relative),
             on_select=_choose_cell,
@@ -196,7 +196,8 @@ def _one(
     numbers = st.columns(3)
     numbers[0].metric(f"Forecast for {period}", f"{at['PREDICTION']:,.1f}")
     interval = "none" if pd.isna(at["LOW"]) else f"{at['LOW']:,.1f} to {at['HIGH']:,.1f}"
-    numbers[1].metric("Interval", interval)
+    level = queries.subject.interval
+    numbers[1].metric("Interval" if level is None else f"{100 * level:g} % interval", interval)
     numbers[2].metric("Model", str(at["MODEL"]))
     known = rows[rows["PART"] != "forecast"]
     points = pd.concat(

@@ -141,8 +141,9 @@ def _drift(source: Source, subject: Subject, monitor: Monitor) -> None:
     most = monitor.settings.max_psi
     over = int((rows["PSI"] > most).sum())
     st.caption(
-        "Population stability index of the target and the features: the last periods against those before. About 0.1 is "
-        f"little, {most:g} and more raises an alert: {over} of {len(rows)} do."
+        "Population stability index of the target and the features: the last periods against those before. By common rules, "
+        "0.1 is little and 0.25 is much; what has seasons goes far beyond. Here, more than "
+        f"{most:g} raises an alert: {over} of {len(rows)} do."
     )
     st.altair_chart(charts.drift_bars(rows, most), key=f"drift {table}")
 

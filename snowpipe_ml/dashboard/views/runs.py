@@ -68,7 +68,8 @@ def _graph(source: Source, steps: pd.DataFrame) -> None:
     st.graphviz_chart(charts.dot(boxes, next_run.shown_edges(source.graph)))
     counts = steps["STATUS"].value_counts()
     st.caption(
-        ", ".join(f"{count} {status}" for status, count in counts.items())
+        "Steps and declared objects: "
+        + ", ".join(f"{count} {status}" for status, count in counts.items())
         + ". Green: ran; dashed: unchanged, or not in the run; red: failed; orange: skipped; blue: running."
     )
 

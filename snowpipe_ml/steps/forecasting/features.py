@@ -236,7 +236,7 @@ class Features(Step[FeatureSettings]):
         aside = self._events_without_series(ctx)
         left = [f"{row['N']} excluded: {row['REASON']}" for row in reasons]
         where = f", listed in {s.left_out}" if s.left_out is not None else ""
-        warnings = [f"{row['N']} series are excluded: {row['REASON']}{where}" for row in reasons]
+        warnings = [f"{row['N']} series excluded: {row['REASON']}{where}" for row in reasons]
         warnings += [
             f"{count:,} events of {s.from_} are not in any series: {reason}"
             for reason, count in aside.items()

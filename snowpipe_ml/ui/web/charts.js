@@ -182,6 +182,11 @@ const seen = new IntersectionObserver(entries => {
 }, {rootMargin: "400px"});
 for (const box of document.querySelectorAll("[data-chart]")) { box.style.minHeight = `${page.charts[box.dataset.chart].height || 230}px`; seen.observe(box); }
 
+// On paper, all charts are in view.
+addEventListener("beforeprint", () => {
+  for (const entry of document.querySelectorAll("[data-chart]")) if (!entry.childElementCount) { seen.unobserve(entry); show(entry, page.charts[entry.dataset.chart]); }
+});
+
 // A click on a head sorts the table by that column: numbers by value, empty cells last.
 function sortable(table) {
   const body = table.tBodies[0];

@@ -60,6 +60,7 @@ for (const part of document.querySelectorAll("[data-forecasts]")) {
     if (entries.some(entry => entry.isIntersecting)) { first.disconnect(); fill(); }
   }, {rootMargin: "400px"});
   first.observe(part);
+  addEventListener("beforeprint", () => { first.disconnect(); if (!list.options.length) fill(); });
 }
 
 // The graph fits its width; it can be enlarged, and then moved with the mouse, the arrow keys or a finger.
