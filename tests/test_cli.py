@@ -43,6 +43,7 @@ def invoke(*arguments: object) -> Result:
         "dashboard",
         "logs",
         "diff",
+        "diff-data",
         "lineage",
         "init",
         "report",

@@ -30,6 +30,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "Show forecasts, models and runs of SPEC in a browser, until Ctrl-C.",
     ),
     "diff": ("history:diff", "Compare RUN1 and RUN2: their specs, row counts and metrics."),
+    "diff-data": (
+        "diff_data:diff_data_command",
+        "Compare the tables of SPEC on two targets: columns, counts, and rows by key.",
+    ),
     "doctor": (
         "doctor:doctor",
         "Ask the account of a target what SPEC lacks there.",

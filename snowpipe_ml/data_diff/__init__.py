@@ -1,0 +1,1 @@
+"""Compare the tables of a pipeline on two targets: `diff-data`."""
