@@ -81,7 +81,9 @@ def diff_data_command(
         click.echo(json_text(redact_all([_as_dict(table) for table in found]), indent=2, default=str))
     else:
         click.echo(
-            f"{differ} of {len(found)} tables differ" if differ else f"{len(found)} tables, no difference"
+            f"{differ} of {len(found)} tables differ"
+            if differ
+            else f"{len(found)} table{'' if len(found) == 1 else 's'}, no difference"
         )
     ctx.exit(1 if differ else 0)
 

@@ -21,15 +21,18 @@ def compare_joined(connection: Connection, pair: Pair) -> Found:
     both = Sql("A.R IS NOT NULL AND B.R IS NOT NULL")
     equal = Sql(" AND ".join(each.text for each in same) or "TRUE")
     counts = [
-        Sql("COUNT(A.R), COUNT(B.R), COUNT_IF(A.R > 1), COUNT_IF(B.R > 1), COUNT_IF(B.R IS NULL), COUNT_IF(A.R IS NULL)"),
+        Sql(
+            "COUNT(A.R), COUNT(B.R), COUNT_IF(A.R > 1), COUNT_IF(B.R > 1), COUNT_IF(B.R IS NULL), COUNT_IF(A.R IS NULL)"
+        ),
         sql("COUNT_IF({both} AND NOT ({equal}))", both=both, equal=equal),
         *(sql("COUNT_IF({both} AND NOT {same})", both=both, same=each) for each in same),
-    ]  # fmt: off
+    ]
     source = _paired(pair)
     row = execute(connection, sql("SELECT {counts} FROM {source}", counts=join(", ", counts), source=source))[
         0
     ]
-    numbers = [int(value) for value in row]
+    # The sums of no rows are NULL.
+    numbers = [int(value or 0) for value in row]
     columns = most_first(pair.values, numbers[7:])
     found = Found(
         here=numbers[0],

@@ -132,10 +132,11 @@ def shown(columns: Sequence[str], found: Sequence[Difference], tolerance: float)
             lines.append(("-", [_text(item.expected[column]) for column in columns]))
         if item.actual is not None:
             cells = [
-                "." if item.expected is not None and equal(item.expected[column], item.actual[column], tolerance)
+                "."
+                if item.expected is not None and equal(item.expected[column], item.actual[column], tolerance)
                 else _text(item.actual[column])
                 for column in columns
-            ]  # fmt: off
+            ]
             lines.append(("+", cells))
     widths = [max(len(cells[place]) for _, cells in lines) for place in range(len(columns))]
     text = [

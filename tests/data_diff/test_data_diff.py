@@ -116,7 +116,10 @@ def test_rows_and_columns_that_differ(compare: Callable[..., Found]) -> None:
 
 
 def test_copies_of_a_row_count(compare: Callable[..., Found]) -> None:
-    here, there = (f"SELECT $1 AS ID, $2 AS A FROM VALUES {rows}" for rows in ("(1, 'a'), (1, 'a'), (1, 'b')", "(1, 'b'), (1, 'a'), (1, 'b')"))  # fmt: off
+    here, there = (
+        f"SELECT $1 AS ID, $2 AS A FROM VALUES {rows}"
+        for rows in ("(1, 'a'), (1, 'a'), (1, 'b')", "(1, 'b'), (1, 'a'), (1, 'b')")
+    )
     by_key = compare(here, there, "ID")
     assert (by_key.repeated_here, by_key.repeated_there, by_key.changed) == (2, 2, 1)
     whole = compare(here, there, "")
@@ -213,7 +216,7 @@ def test_targets_are_compared(spec: Path, other: str) -> None:
 def test_options(spec: Path) -> None:
     assert diff(spec, "--with", "beside", "--select", "ev*").exit_code == 0
     ignored = diff(spec, "--with", "beside", "--select", "orders", "--ignore", "amount")
-    assert ignored.output == "✓ ORDERS  2 rows by ID\n1 tables, no difference\n"
+    assert ignored.output == "✓ ORDERS  2 rows by ID\n1 table, no difference\n"
     key = ("--key", "events=NAME", "--key", "orders=amount")
     found = json.loads(
         diff(spec, "--with", "other", "--select", "orders", "--select", "events", "--json", *key).stdout
