@@ -248,3 +248,26 @@ def test_many_rejected_rows_have_the_errors_of_few(session: Any, query: Any, quo
     assert found[0] == found[1]
     query("CREATE OR REPLACE TABLE together (i NUMBER)")
     assert query("SELECT * FROM TABLE(VALIDATE(together, JOB_ID => '_last'))") == []
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("end", ['2,"y\n3,z\n', '2,"y'])
+@pytest.mark.parametrize("width", ["TRUE", "FALSE"])
+def test_a_field_that_is_not_closed_is_no_silent_loss(
+    session: Any, query: Any, compressed: bool, end: str, width: str
+) -> None:
+    """With one thread, DuckDB's reader leaves out such a record at the end of a file without an error."""
+    query("CREATE STAGE s")
+    query("CREATE TABLE t (a NUMBER, b VARCHAR)")
+    data = f"1,x\n{end}".encode()
+    session.file.put_stream(
+        io.BytesIO(gzip.compress(data) if compressed else data),
+        "@s/f.csv.gz" if compressed else "@s/f.csv",
+        auto_compress=False,
+    )
+    form = f"(TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"' ERROR_ON_COLUMN_COUNT_MISMATCH = {width})"
+    with pytest.raises(SnowparkSQLException, match="closing quote"):
+        query(f"COPY INTO t FROM @s FILE_FORMAT = {form}")
+    assert query("SELECT * FROM t") == []
+    query(f"COPY INTO t FROM @s FILE_FORMAT = {form} ON_ERROR = CONTINUE")
+    assert query("SELECT * FROM t") == [(1, "x")]

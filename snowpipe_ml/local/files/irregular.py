@@ -66,9 +66,9 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
     odd = {column.name: pattern for column in columns if (pattern := _odd(column)) is not None}
     between = {_BETWEEN_DIGITS[pattern] for pattern in odd.values()}
     prefixed = _ODD_WHOLE_NUMBER in odd.values()
-    if not (blank or escaped or between):
+    if not (blank or escaped or between or fmt.quote):
         return Findings(False)
-    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip)
+    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip, fmt.quote.encode())
     if fmt.is_gzip(path):
         try:
             with igzip.open(path) as unpacked:
@@ -97,6 +97,8 @@ class _Search:
         between: characters that make it suspected between digits.
         prefixed: whether numbers such as ``0x1F`` make it suspected.
         skip: how many lines at its beginning do not count.
+        quote: the quote. An odd number of them makes it irregular: the last field may not be closed, and DuckDB's reader
+            with one thread leaves out its record without an error.
     """
 
     blank: bool
@@ -104,6 +106,7 @@ class _Search:
     between: Collection[bytes]
     prefixed: bool
     skip: int
+    quote: bytes = b""
 
     def of(self, file: IO[bytes]) -> bool | None:
         """Return whether the file may have odd values; None if it is irregular."""
@@ -111,15 +114,17 @@ class _Search:
         for _ in range(self.skip):
             file.readline()
         held = b"\n" if self.blank else b""
+        quotes = 0
         while chunk := file.read(_CHUNK):
             piece = held + chunk
+            quotes += chunk.count(self.quote) if self.quote else 0
             if self.blank and _has_blank_line(piece):
                 return None
             if self.escaped is not None and b"\\" in piece and self.escaped.search(piece):
                 return None
             suspected = suspected or _has_odd_number(piece, self.between, self.prefixed)
             held = piece[-_OVERLAP:]
-        return suspected
+        return None if quotes % 2 else suspected
 
 
 def is_irregular(fmt: CsvFormat, path: Path) -> bool:
