@@ -90,10 +90,15 @@ def _pieces(text: IO[str], delimiter: str | None) -> Iterator[str]:
 
 
 class _Splitter:
-    """Splits one record into its fields; a quoted or escaped delimiter makes it continue in the next piece."""
+    """Splits one record into its fields; a quoted or escaped delimiter makes it continue in the next piece.
+
+    The places of its methods are those in the piece that is read. Earlier pieces are kept aside: a field of many lines, as
+    one whose closing quote is missing, takes time in proportion to its length.
+    """
 
     def __init__(self, fmt: CsvFormat, piece: str, more: Iterator[str]) -> None:
         self._fmt, self._more = fmt, more
+        self._before: list[str] = []
         self._ends = ("\r\n", "\n", "\r") if fmt.record_delimiter == "\n" else (fmt.record_delimiter or "\0",)
         self._take(piece)
         stops = [re.escape(mark) for mark in (fmt.delimiter, fmt.escape_unenclosed) if mark]
@@ -108,22 +113,31 @@ class _Splitter:
         self._end = end
 
     def _extend(self) -> bool:
-        """Append the next piece, because the record delimiter is a part of a field; False at the end of the file."""
+        """Go on to the next piece, because the record delimiter is a part of a field; False at the end of the file.
+
+        The new piece begins with the delimiter.
+        """
         piece = next(self._more, None)
         if piece is None:
             return False
-        self._take(piece, self._text + self._end)
+        self._before.append(self._text)
+        self._take(piece, self._end)
         return True
+
+    def _whole(self) -> str:
+        return "".join([*self._before, self._text]) if self._before else self._text
 
     def record(self, line: int) -> Record:
         """Return the record."""
         try:
             fields = self._fields()
         except _Unreadable as found:
-            return Record(line, self._text, [], found.code, found.message, found.place)
-        if not self._text.isascii() and (bad := _UNREADABLE.search(self._text)):
-            return Record(line, self._text, [], 100144, "Invalid UTF8 detected", bad.start() + 1)
-        return Record(line, self._text, fields)
+            place = sum(map(len, self._before)) + found.place
+            return Record(line, self._whole(), [], found.code, found.message, place)
+        text = self._whole()
+        if not text.isascii() and (bad := _UNREADABLE.search(text)):
+            return Record(line, text, [], 100144, "Invalid UTF8 detected", bad.start() + 1)
+        return Record(line, text, fields)
 
     def _fields(self) -> list[str | None]:
         fmt, text = self._fmt, self._text
@@ -172,9 +186,9 @@ class _Splitter:
             mark = self._close.search(self._text, place)
             if mark is None:
                 parts.append(self._text[place:])
-                place = len(self._text)
                 if not fmt.multi_line or not self._extend():
-                    raise _Unreadable(100016, "The closing quote of a field is missing", place - 1)
+                    raise _Unreadable(100016, "The closing quote of a field is missing", len(self._text) - 1)
+                place = 0
                 continue
             parts.append(self._text[place : mark.start()])
             if mark.group() == fmt.quote:
@@ -183,11 +197,12 @@ class _Splitter:
                 parts.append(fmt.quote)
                 place = mark.end() + 1
             else:
-                parts.append(self._escaped(mark.end(), fmt.escape, "an enclosed"))
-                place = mark.end() + 1
+                found, place = self._escaped(mark.end(), fmt.escape, "an enclosed")
+                parts.append(found)
 
     def _unenclosed(self, place: int) -> tuple[str | None, int]:
-        fmt, parts, start = self._fmt, [], place
+        fmt, parts = self._fmt, []
+        start: int | None = place
         while True:
             mark = self._stop.search(self._text, place)
             if mark is None or mark.group() == fmt.delimiter:
@@ -195,20 +210,25 @@ class _Splitter:
                 parts.append(self._text[place:end])
                 return self._value("".join(parts)), end
             parts.append(self._text[place : mark.start()])
-            if (raw := self._raw(start)) in fmt.null_if:  # such as \N
+            if start is not None and (raw := self._raw(start)) in fmt.null_if:  # such as \N
                 return None, start + len(raw)
-            parts.append(self._escaped(mark.end(), fmt.escape_unenclosed, "an unenclosed"))
-            place = mark.end() + 1
+            pieces = len(self._before)
+            found, place = self._escaped(mark.end(), fmt.escape_unenclosed, "an unenclosed")
+            parts.append(found)
+            if len(self._before) > pieces:
+                start = None  # what NULL_IF has is on one line
 
     def _raw(self, start: int) -> str:
         """Return the field at a place without regard to escape characters."""
         end = self._text.find(self._fmt.delimiter, start) if self._fmt.delimiter else -1
         return self._text[start:] if end < 0 else self._text[start:end]
 
-    def _escaped(self, place: int, escape: str, where: str) -> str:
-        """Return the character that an escape sequence represents."""
-        if place == len(self._text) and not self._extend():
-            return ""
+    def _escaped(self, place: int, escape: str, where: str) -> tuple[str, int]:
+        """Return the character that an escape sequence represents, and the place after it."""
+        if place == len(self._text):
+            if not self._extend():
+                return "", place + 1
+            place = 0
         found = self._text[place]
         if found.isalnum():
             raise errors.UnsupportedError(
@@ -216,7 +236,7 @@ class _Splitter:
                 f"With {'ESCAPE_UNENCLOSED_FIELD' if where == 'an unenclosed' else 'ESCAPE'} = NONE the character "
                 f"'{escape}' stands for itself",
             )
-        return found
+        return found, place + 1
 
     def _value(self, value: str) -> str | None:
         fmt = self._fmt
