@@ -53,6 +53,7 @@ def ask(spec: Path) -> Iterator[Any]:
     close()
 
 
+@pytest.mark.slow
 def test_small_archives_end_to_end(spec: Path, months: Path, weather: Path, ask: Any) -> None:
     total = sum(count(month) for month in ("2020-12", "2021-01", "2021-02", "2021-03"))
     pipeline = Pipeline.from_yaml(

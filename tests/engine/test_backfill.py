@@ -125,6 +125,7 @@ def test_intervals_that_are_done_are_not_done_again(events: Events) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_next_ordinary_run_adds_the_new_rows(events: Events) -> None:
     events.insert(100)
     events.run(backfill="2022-01-01..2022-06-01", by="quarter")

@@ -121,6 +121,7 @@ def test_an_unchanged_step_has_the_rows_and_versions_of_when_it_ran(make: Make) 
     assert again.steps["a"].rows == 7
 
 
+@pytest.mark.slow
 def test_metrics_of_a_date_are_written_for_it_whatever_changed(make: Make) -> None:
     pipeline = make(SPEC)
     days = [date(2022, month, 28) for month in (1, 2)]

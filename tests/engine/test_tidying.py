@@ -47,6 +47,7 @@ def snapshots(pipeline: Pipeline) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_the_last_runs_and_the_last_snapshots_are_kept(folder: Path) -> None:
     made: list[str] = []
     for n in range(5):

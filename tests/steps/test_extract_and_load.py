@@ -68,6 +68,7 @@ def scalar(spec: Path, text: str) -> Any:
         session.close()
 
 
+@pytest.mark.slow
 def test_bulk_then_incremental(spec: Path, months: Path) -> None:
     first = run(spec)
     assert first.ok, first
@@ -163,6 +164,7 @@ def server(months: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_from_a_url(spec: Path, server: str) -> None:
     result = run(spec, source=server, months=["2021-02"])
     assert result.steps["load_new"].rows == count("2021-02")

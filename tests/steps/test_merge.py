@@ -275,6 +275,7 @@ def test_new_columns(capture: Callable[..., Capture]) -> None:
     assert "the query has no column X, only ID, N" in at.failure()
 
 
+@pytest.mark.slow
 def test_the_changes_of_a_view_of_a_step_are_merged(tmp_path: Path) -> None:
     """Each run would make the stream stale if it replaced the view, whose table has changed."""
     pipeline = Pipeline.from_yaml(
