@@ -32,8 +32,13 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
     """
     import altair as alt
 
+    # Rows stand in the order of the data: Vega-Lite compares every cell with every label of a list that sorts them.
+    rank = {label: number for number, label in enumerate(labels)}
+    coloured_by = "RATIO" if relative else "PREDICTION"
+    columns = dict.fromkeys(["SERIES", "LABEL", "PERIOD", "PREDICTION", "LOW", "HIGH", coloured_by])
+    drawn = cells.sort_values("LABEL", key=lambda column: column.map(rank), kind="stable")[list(columns)]
     color = alt.Color(
-        "RATIO:Q" if relative else "PREDICTION:Q",
+        f"{coloured_by}:Q",
         title="times its mean" if relative else value,
         scale=alt.Scale(scheme="blueorange", domainMid=1) if relative else alt.Scale(scheme="blues"),
         legend=alt.Legend(orient="top", gradientLength=180, titleLimit=300),
@@ -41,13 +46,13 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
     chosen = alt.selection_point(name="cell", fields=["SERIES", "PERIOD"], on="click", empty=True)
     step = max(_PER_ROW[0], min(_PER_ROW[1], 420 // max(1, len(labels))))
     chart: alt.Chart = (
-        alt.Chart(cells, height=alt.Step(step))
+        alt.Chart(drawn, height=alt.Step(step))
         .mark_rect(cursor="pointer")
         .encode(
             x=alt.X("PERIOD:O", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, orient="top")),
             y=alt.Y(
                 "LABEL:N",
-                sort=list(labels),
+                sort=None,
                 title=None,
                 axis=alt.Axis(labelLimit=150, labelOverlap=step < 9, labelFontSize=min(11, max(8, step - 3))),
             ),
