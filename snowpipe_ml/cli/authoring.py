@@ -17,6 +17,8 @@ from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 from snowpipe_ml.text.problems import did_you_mean
 from snowpipe_ml.ui.explained import errors_page
+from snowpipe_ml.ui.outputs import OUTPUTS
+from snowpipe_ml.ui.outputs.common import output_schema
 
 _TEMPLATES = (*scaffold.TEMPLATES, scaffold.FORECAST, scaffold.TESTING)
 
@@ -48,10 +50,14 @@ def steps(type_name: str | None) -> None:
 )
 @click.option("--errors", type=click.Path(path_type=Path), help="Write the page of errors too, to this file.")
 def schema(check: bool, directory: Path, reference: Path | None, errors: Path | None) -> None:
-    """Write the JSON Schema with which editors check a spec."""
-    texts = {
-        directory / "pipeline.schema.json": json.dumps(pipeline_schema(), indent=2, ensure_ascii=False) + "\n"
-    }
+    """Write the JSON Schema with which editors check a spec.
+
+    The folder `output` beside it gets those of what commands print with --json.
+    """
+    schemas = {directory / "pipeline.schema.json": pipeline_schema()}
+    for command, model in OUTPUTS.items():
+        schemas[directory / "output" / f"{command}.schema.json"] = output_schema(model)
+    texts = {path: json.dumps(found, indent=2, ensure_ascii=False) + "\n" for path, found in schemas.items()}
     if reference is not None:
         texts[reference] = reference_page()
     if errors is not None:

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import open_pipeline, spec_options
+from snowpipe_ml.cli.options import json_option, open_pipeline, spec_options
 from snowpipe_ml.engine.events import Status
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.history import CancelOutput
 
 
 @click.command()
 @spec_options
 @click.argument("run", metavar="[RUN]", required=False)
-def cancel(spec: Path, target: str | None, variables: dict[str, object], run: str | None) -> None:
+@json_option
+def cancel(
+    spec: Path, target: str | None, variables: dict[str, object], run: str | None, as_json: bool
+) -> None:
     """Cancel RUN of SPEC on a target. The default is the run that holds the lock.
 
     Cancels what runs of it on the target, releases its lock, and records it as canceled, whoever began it:
@@ -21,6 +26,15 @@ def cancel(spec: Path, target: str | None, variables: dict[str, object], run: st
     """
     pipeline = open_pipeline(spec, variables)
     result = pipeline.cancel_run(target, run)
+    if as_json:
+        found = CancelOutput(
+            run_id=result and result.run.id,
+            status=result and result.status.value,
+            canceled=result is not None and result.status is Status.CANCELED,
+            steps={} if result is None else {step: end.status.value for step, end in result.steps.items()},
+        )
+        click.echo(output_json(found))
+        return
     if result is None:
         click.echo("nothing to cancel: " + (f"the run {run} has ended" if run else "no run is unfinished"))
         return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
 
 from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.cost import RunCost, run_cost
-from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.history import CostOutput
 from snowpipe_ml.ui.tables import print_table
 
 
@@ -27,8 +27,7 @@ def cost(
     with open_pipeline(spec, variables).history(target) as history:
         found = run_cost(history, run)
     if as_json:
-        whole = {**dataclasses.asdict(found), "credits": found.credits, "advice": found.advice}
-        click.echo(json_text(whole, indent=2, default=str))
+        click.echo(output_json(CostOutput.model_validate(found)))
         return
     if not found.steps:
         click.echo(f"no credits are attributed to the run {found.run_id} yet: that takes up to eight hours")

@@ -12,8 +12,9 @@ from snowpipe_ml.data_diff.diff import Presence, Question, TableDiff, diff_data
 from snowpipe_ml.data_diff.found import Found
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.sql import Identifier
-from snowpipe_ml.text.printable import json_text, one_line
-from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.text.printable import one_line
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.data import DiffDataOutput
 from snowpipe_ml.ui.tables import plain
 from snowpipe_ml.unit_tests.compare import Difference, shown
 
@@ -78,7 +79,7 @@ def diff_data_command(
                 click.echo(line)
     differ = sum(table.differs for table in found)
     if as_json:
-        click.echo(json_text(redact_all([_as_dict(table) for table in found]), indent=2, default=str))
+        click.echo(output_json(DiffDataOutput.model_validate([_as_dict(table) for table in found])))
     else:
         click.echo(
             f"{differ} of {len(found)} tables differ"

@@ -13,8 +13,8 @@ from snowpipe_ml.doctor.checks import Finding, Status
 from snowpipe_ml.doctor.diagnosis import diagnose
 from snowpipe_ml.doctor.script import privileges
 from snowpipe_ml.doctor.setup import make, setup_statements
-from snowpipe_ml.text.printable import json_text
-from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.specs import DoctorOutput, FindingOutput
 from snowpipe_ml.ui.tables import print_table
 
 _MARKS = {Status.OK: "ok", Status.WARNING: "warn", Status.PROBLEM: "FAIL", Status.UNKNOWN: "?"}
@@ -39,11 +39,13 @@ def doctor(
     pipeline = open_pipeline(spec, variables)
     if offline:
         found = privileges(pipeline, target)
-        click.echo(json_text(redact_all(found.as_dict()), indent=2) if as_json else found.as_markdown())
+        click.echo(
+            output_json(DoctorOutput.model_validate(found.as_dict())) if as_json else found.as_markdown()
+        )
         return
     findings = diagnose(pipeline, target)
     if as_json:
-        click.echo(json_text(redact_all([_as_dict(finding) for finding in findings]), indent=2))
+        click.echo(output_json(DoctorOutput([_output(finding) for finding in findings])))
     else:
         rows = [[_MARKS[f.status], f.check, f.text] for f in findings]
         print_table(make_console(), ("", "check", "finding"), rows)
@@ -57,13 +59,10 @@ def doctor(
         sys.exit(1)
 
 
-def _as_dict(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.check,
-        "status": finding.status.value,
-        "finding": finding.text,
-        "remedy": finding.remedy,
-    }
+def _output(finding: Finding) -> FindingOutput:
+    return FindingOutput(
+        check=finding.check, status=finding.status.value, finding=finding.text, remedy=finding.remedy
+    )
 
 
 @click.command()

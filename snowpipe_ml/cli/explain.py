@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from snowpipe_ml.cli.options import json_option
-from snowpipe_ml.text.printable import json_text
 from snowpipe_ml.ui.explained import explain, explanations
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.specs import ExplainOutput
 
 
 @click.command("explain")
@@ -20,7 +21,7 @@ def explain_command(code: str | None, as_json: bool) -> None:
     """
     found = explanations() if code is None else explain(code)
     if as_json:
-        click.echo(json_text([one.model_dump() for one in found], indent=2))
+        click.echo(output_json(ExplainOutput(list(found))))
     elif code is None:
         width = max(len(one.code) for one in found)
         for one in found:

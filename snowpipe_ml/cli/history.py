@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
 
 from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.history import Origin, StepRecord
-from snowpipe_ml.text.printable import indented, json_text, one_line
+from snowpipe_ml.text.printable import indented, one_line
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.history import DiffOutput, LineageOutput, LogsOutput, RunsOutput
 from snowpipe_ml.ui.report import last_report
 from snowpipe_ml.ui.tables import print_table
-
-
-def _dump(value: object) -> str:
-    return json_text(value, indent=2, default=str)
 
 
 @click.command()
@@ -29,9 +26,7 @@ def runs(spec: Path, target: str | None, variables: dict[str, object], limit: in
     with open_pipeline(spec, variables).history(target) as history:
         found = history.runs(limit)
     if as_json:
-        click.echo(
-            _dump([{**dataclasses.asdict(run), "steps": dict(run.steps), "spec": None} for run in found])
-        )
+        click.echo(output_json(RunsOutput.model_validate(found)))
         return
     if not found:
         click.echo("no run yet")
@@ -66,7 +61,7 @@ def logs(
     with open_pipeline(spec, variables).history(target) as history:
         found = history.steps(run, step)
     if as_json:
-        click.echo(_dump([dataclasses.asdict(record) for record in found]))
+        click.echo(output_json(LogsOutput.model_validate(found)))
         return
     if not found:
         click.echo("no run yet")
@@ -107,7 +102,7 @@ def diff(
     with open_pipeline(spec, variables).history(target) as history:
         found = history.difference(before, after)
     if as_json:
-        click.echo(_dump(dataclasses.asdict(found)))
+        click.echo(output_json(DiffOutput.model_validate(found)))
         return
     if not (found.spec or found.rows or found.metrics):
         click.echo("nothing differs")
@@ -151,7 +146,7 @@ def lineage(spec: Path, target: str | None, variables: dict[str, object], table:
     with open_pipeline(spec, variables).history(target) as history:
         found = history.lineage(table)
     if as_json:
-        click.echo(_dump(dataclasses.asdict(found)))
+        click.echo(output_json(LineageOutput.model_validate(found)))
         return
     for line in _tree(found, ""):
         click.echo(line)

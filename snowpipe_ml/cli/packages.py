@@ -13,7 +13,8 @@ from snowpipe_ml.cli.options import (
     spec_options,
 )
 from snowpipe_ml.engine.imports import Imports
-from snowpipe_ml.text.printable import json_text
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.specs import PackagesOutput
 from snowpipe_ml.ui.tables import print_table
 
 
@@ -52,7 +53,8 @@ def packages(
     if write:
         click.echo(f"wrote {found.write(locks)}", err=True)
     if as_json:
-        click.echo(json_text({name: found.table(lock) for name, lock in locks.items()}, indent=2))
+        tables = {name: found.table(lock) for name, lock in locks.items()}
+        click.echo(output_json(PackagesOutput.model_validate(tables)))
         return
     for name, lock in locks.items():
         rows = found.table(lock)

@@ -29,9 +29,9 @@ from snowpipe_ml.errors import SpecError, UsageError
 from snowpipe_ml.plugins import Changes, PlanContext
 from snowpipe_ml.plugins.connection import Connection
 from snowpipe_ml.spec.loader import Spec
-from snowpipe_ml.text.printable import json_text, one_line
-from snowpipe_ml.text.redaction import redact_all
-from snowpipe_ml.ui.planned import check_spec, planned_dict
+from snowpipe_ml.text.printable import one_line
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.planned import check_spec, planned_output
 from snowpipe_ml.ui.tables import print_table
 
 
@@ -45,8 +45,8 @@ def validate(
     """Check SPEC and the files that it names, without a connection."""
     if as_json:
         checked = check_spec(open_pipeline(spec, variables), target)
-        click.echo(json_text(redact_all(checked), indent=2))
-        ctx.exit(0 if checked["valid"] else SpecError.exit_code)
+        click.echo(output_json(checked))
+        ctx.exit(0 if checked.valid else SpecError.exit_code)
     loaded, graph, _ = open_pipeline(spec, variables).load(target, whole=True)
     nodes = graph.nodes.values()
     steps = sum(not node.declared for node in nodes)
@@ -119,11 +119,7 @@ def show_plan(
 ) -> None:
     """Print a plan; with ``costs``, the estimates of its steps too."""
     if as_json:
-        steps = [
-            planned_dict(step) | ({} if costs is None else {"estimate": _cost_dict(costs.get(step.name))})
-            for step in planned
-        ]
-        click.echo(json_text(redact_all(steps), indent=2))
+        click.echo(output_json(planned_output(planned, costs)))
         return
     width = max(len(step.name) for step in planned)
     for step in planned:
@@ -170,10 +166,6 @@ def _show_costs(planned: Sequence[PlannedStep], costs: Mapping[str, Estimate]) -
         click.echo(
             f"without an estimate, as they have not succeeded here or their warehouse has no size: {', '.join(unknown)}"
         )
-
-
-def _cost_dict(cost: Estimate | None) -> dict[str, float] | None:
-    return None if cost is None else {"seconds": cost.seconds, "credits": cost.credits}
 
 
 def _change_lines(changes: Changes | None) -> list[str]:

@@ -16,9 +16,9 @@ from snowpipe_ml.cli.options import (
     spec_options,
 )
 from snowpipe_ml.errors import StatementError
-from snowpipe_ml.text.printable import json_text
-from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.ui import tables
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.history import IntervalsOutput, StatusOutput, StepStatusOutput
 from snowpipe_ml.ui.tables import print_table
 
 
@@ -33,13 +33,15 @@ def status(spec: Path, target: str | None, variables: dict[str, object], as_json
     with open_pipeline(spec, variables).history(target) as history:
         rows, covered = history.last_run(), history.intervals()
     if as_json:
-        keys = ("RUN_ID", "STEP", "STATUS", "ROW_COUNT", "SECONDS", "MESSAGE", "FINISHED_AT")
-        steps = [{key.lower(): row[key] for key in keys} for row in rows]
+        steps = [
+            StepStatusOutput(**{key: row[key.upper()] for key in StepStatusOutput.model_fields})
+            for row in rows
+        ]
         intervals = [
-            {"step": step, "done": list(map(str, found.done)), "gaps": list(map(str, found.gaps))}
+            IntervalsOutput(step=step, done=list(map(str, found.done)), gaps=list(map(str, found.gaps)))
             for step, found in covered.items()
         ]
-        click.echo(json_text(redact_all({"steps": steps, "intervals": intervals}), indent=2, default=str))
+        click.echo(output_json(StatusOutput(steps=steps, intervals=intervals)))
         return
     if not rows:
         click.echo("no run yet")

@@ -10,8 +10,9 @@ import click
 
 from snowpipe_ml.cli.options import json_option
 from snowpipe_ml.errors import UsageError
-from snowpipe_ml.text.printable import indented, json_text
-from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.text.printable import indented
+from snowpipe_ml.ui.outputs.common import output_json
+from snowpipe_ml.ui.outputs.specs import TestsOutput
 from snowpipe_ml.unit_tests.junit import write_junit
 from snowpipe_ml.unit_tests.rewriting import rewrite
 from snowpipe_ml.unit_tests.runner import TestResult
@@ -80,7 +81,7 @@ def test(
         results = [_updated(result, yes=yes) for result in results]
     failed = sum(not result.ok for result in results)
     if as_json:
-        click.echo(json_text(redact_all([_as_dict(result) for result in results]), indent=2))
+        click.echo(output_json(TestsOutput.model_validate(results)))
         ctx.exit(1 if failed else 0)
     counts = f"{len(results) - failed} passed" + (f", {failed} failed" if failed else "")
     click.echo(f"{counts} in {time.monotonic() - began:.1f} s")
@@ -97,16 +98,6 @@ def _updated(result: TestResult, *, yes: bool) -> TestResult:
     rewrite(file, [(result.name, update) for update in result.updates])
     click.echo(f"wrote {result.name} in {file}")
     return replace(result, failures=())
-
-
-def _as_dict(result: TestResult) -> dict[str, object]:
-    return {
-        "name": result.name,
-        "ok": result.ok,
-        "seconds": result.seconds,
-        "place": result.place,
-        "failures": list(result.failures),
-    }
 
 
 def _line(result: TestResult) -> str:

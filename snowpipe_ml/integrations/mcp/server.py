@@ -16,7 +16,9 @@ from snowpipe_ml.integrations.mcp import documentation
 from snowpipe_ml.integrations.mcp.reading import check_reading
 from snowpipe_ml.text.redaction import redact_all
 from snowpipe_ml.ui.explained import explain
-from snowpipe_ml.ui.planned import check_spec, planned_dict
+from snowpipe_ml.ui.outputs.common import output_value
+from snowpipe_ml.ui.outputs.history import LogsOutput
+from snowpipe_ml.ui.planned import check_spec, planned_output
 from snowpipe_ml.ui.tables import as_json
 from snowpipe_ml.version import __version__
 
@@ -60,7 +62,7 @@ class Tools:
         self, spec: str, target: str | None = None, variables: dict[str, object] | None = None
     ) -> dict[str, object]:
         """Check a spec and the files that it names, without a connection; returns every problem with its line."""
-        return _plain(check_spec(self._open(spec, variables), target))
+        return output_value(check_spec(self._open(spec, variables), target))
 
     def plan(
         self,
@@ -71,7 +73,7 @@ class Tools:
     ) -> list[dict[str, object]]:
         """Show what a run would do: for each step the action, the reason and the statements. Changes nothing."""
         planned = self._open(spec, variables).plan(target, compare=not offline)
-        return _plain([planned_dict(step) for step in planned])
+        return output_value(planned_output(planned))
 
     def run(
         self,
@@ -122,7 +124,7 @@ class Tools:
     ) -> list[dict[str, object]]:
         """Return the records of the steps of a run, by default of the last one: errors, metrics, inputs, outputs."""
         with self._open(spec, variables).history(target) as history:
-            return _plain([dataclasses.asdict(record) for record in history.steps(run, step)])
+            return output_value(LogsOutput.model_validate(history.steps(run, step)))
 
     def sql(
         self,

@@ -1,0 +1,47 @@
+"""The JSON that commands print with ``--json``, as models: what is printed, and its JSON Schema.
+
+A key is never left out or renamed without a new minor version of the package; keys may be added.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from snowpipe_ml.ui.outputs.data import DiffDataOutput
+from snowpipe_ml.ui.outputs.events import RunEventOutput
+from snowpipe_ml.ui.outputs.history import (
+    CancelOutput,
+    CostOutput,
+    DiffOutput,
+    LineageOutput,
+    LogsOutput,
+    RunsOutput,
+    StatusOutput,
+)
+from snowpipe_ml.ui.outputs.specs import (
+    DoctorOutput,
+    ExplainOutput,
+    PackagesOutput,
+    PlanOutput,
+    TestsOutput,
+    ValidateOutput,
+)
+
+OUTPUTS: dict[str, type[BaseModel]] = {
+    "cancel": CancelOutput,
+    "cost": CostOutput,
+    "diff": DiffOutput,
+    "diff-data": DiffDataOutput,
+    "doctor": DoctorOutput,
+    "explain": ExplainOutput,
+    "lineage": LineageOutput,
+    "logs": LogsOutput,
+    "packages": PackagesOutput,
+    "plan": PlanOutput,
+    "run": RunEventOutput,
+    "runs": RunsOutput,
+    "status": StatusOutput,
+    "test": TestsOutput,
+    "validate": ValidateOutput,
+}
+"""Command -> the model of what it prints with ``--json``; of ``run``, of each line."""
