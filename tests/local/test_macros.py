@@ -61,8 +61,10 @@ def test_a_folder_that_cannot_be_written_to(
 def test_a_disk_without_room_for_the_file(folder: Path) -> None:
     code = (
         "import resource, sys; from snowpipe_ml.local.client.connect import connect\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "with connect(None, 'D') as c: print(c.cursor().execute(sys.argv[1]).fetchone()[0])"
+        "before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))\n"
+        "with connect(None, 'D') as c: print(c.cursor().execute(sys.argv[1]).fetchone()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, before)  # coverage.py writes its file at the end\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, CALL], capture_output=True, text=True, check=False, timeout=120
