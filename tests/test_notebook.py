@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from nbclient import NotebookClient
@@ -26,6 +27,26 @@ def texts(notebook: Any) -> list[str]:
     return [output.get("data", {}).get("text/plain") or output.get("text", "") for output in outputs]
 
 
+def test_all_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, with models that are fitted at once."""
+    assert init(tmp_path, "--template", "forecast").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    document = json.loads((tmp_path / "explore.ipynb").read_text())
+    code = ["".join(cell["source"]) for cell in document["cells"] if cell["cell_type"] == "code"]
+    names: dict[str, Any] = {}
+    replaced = {'"auto_arima"': '"moving_average"', '"auto_ets", "dynamic_theta"': '"seasonal_naive",'}
+    for model in replaced:
+        assert model in "\n".join(code)
+    with pd.option_context("display.max_colwidth", 50):
+        for text in code:
+            for model, quick in replaced.items():
+                text = text.replace(model, quick)
+            exec(compile(text, "explore.ipynb", "exec"), names)
+    assert {"moving_average", "seasonal_naive"} <= set(names["errors"]["MODEL"])
+    assert len(names["per_series"]) == 4
+
+
+@pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     assert init(tmp_path, "--template", "forecast").exit_code == 0
     notebook = nbformat.read(tmp_path / "explore.ipynb", as_version=4)
