@@ -38,6 +38,8 @@ def insert_queries(tree: exp.Expr, session: Session) -> None:
     """
     if not session.database:
         return
+    if not nodes(tree, exp.TableFromRows, exp.Anonymous):
+        return
     for _ in range(_DEEPEST):
         tables = [node for node in nodes(tree, exp.TableFromRows) if _insert_table(node, session)]
         scalars = [call for call in nodes(tree, exp.Anonymous) if _insert_scalar(call, tree, session)]

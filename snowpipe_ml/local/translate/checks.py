@@ -192,7 +192,6 @@ def _check_aggregate(node: exp.Expr) -> None:
     """Refuse an aggregate in WHERE or inside another aggregate."""
     if not _is_aggregate(node):
         return
-    written = node.sql(dialect="snowflake")
     parent = node.parent
     while parent is not None and not isinstance(parent, exp.Query):
         if isinstance(parent, exp.Where):
@@ -202,13 +201,13 @@ def _check_aggregate(node: exp.Expr) -> None:
             raise errors.error(
                 2035,
                 "42601",
-                f"SQL compilation error:\nInvalid aggregate function in where clause [{written}]",
+                f"SQL compilation error:\nInvalid aggregate function in where clause [{node.sql(dialect='snowflake')}]",
             )
         if _is_aggregate(parent):
             raise errors.error(
                 2036,
                 "42601",
-                f"SQL compilation error:\nAggregate functions cannot be nested: [{written}] nested in "
+                f"SQL compilation error:\nAggregate functions cannot be nested: [{node.sql(dialect='snowflake')}] nested in "
                 f"[{parent.sql(dialect='snowflake')}]",
             )
         parent = parent.parent

@@ -33,8 +33,9 @@ def rewrite_clauses(tree: exp.Expr, session: Session) -> None:
                 _in_lists(node)
             case exp.Column():
                 columns.append(node)
+    relations: dict[int, set[str]] = {}
     for column in columns:
-        _row_name(column, tree, session)
+        _row_name(column, tree, session, relations)
     for column in columns:
         if column.args.get("join_mark"):
             select = column.parent_select
@@ -121,8 +122,15 @@ def _in_lists(in_: exp.In) -> None:
     in_.replace(exp.Paren(this=exp.or_(*options, copy=False)))
 
 
-def _row_name(column: exp.Column, tree: exp.Expr, session: Session) -> None:
-    """Refuse names that DuckDB gives to rows: ``rowid``, and the name of a relation as a value."""
+def _row_name(column: exp.Column, tree: exp.Expr, session: Session, relations: dict[int, set[str]]) -> None:
+    """Refuse names that DuckDB gives to rows: ``rowid``, and the name of a relation as a value.
+
+    Args:
+        column: the column.
+        tree: the statement.
+        session: the session.
+        relations: the names of the relations of each SELECT, by its id, as far as they have been listed.
+    """
     if column.name == "ROWID" and not _has_column(tree, "ROWID", session):
         raise errors.invalid_identifier("ROWID")
     if column.table or isinstance(column.this, exp.Star):
@@ -130,9 +138,11 @@ def _row_name(column: exp.Column, tree: exp.Expr, session: Session) -> None:
     select = column.parent_select
     if not isinstance(select, exp.Select):
         return
-    sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
-    relations = {source.this.alias_or_name for source in sources if source is not None}
-    if column.name in relations and not _has_column(tree, column.name, session):
+    names = relations.get(id(select))
+    if names is None:
+        sources = [select.args.get("from_"), *(select.args.get("joins") or [])]
+        names = relations[id(select)] = {s.this.alias_or_name for s in sources if s is not None}
+    if column.name in names and not _has_column(tree, column.name, session):
         raise errors.invalid_identifier(column.name)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from sqlglot import exp
 
 from snowpipe_ml.local.core.calls import CALLED
+from snowpipe_ml.local.syntax.trees import copied
 
 _LIGHT = frozenset({"json_extract", "to_json", "json_array", "list_value", "_MACROS.main.sf_defined"})
 
@@ -37,9 +39,14 @@ def stored_cast(node: exp.Expr, duckdb: str) -> exp.Cast:
 
     sqlglot's own function leaves out a cast between two types that differ only in their precision.
     """
+    return exp.Cast(this=node, to=copied(_stored_type(duckdb)))
+
+
+@lru_cache(maxsize=1000)
+def _stored_type(duckdb: str) -> exp.DataType:
     to = exp.DataType.build(duckdb, dialect="duckdb")
     to.meta["stored"] = True
-    return exp.Cast(this=node, to=to)
+    return to
 
 
 def bound(values: list[exp.Expr], build: Callable[..., exp.Expr]) -> exp.Expr:

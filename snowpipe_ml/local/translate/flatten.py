@@ -8,13 +8,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.local.syntax.trees import nodes
 
 _FLATTEN = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
 
 
 def laterals(tree: exp.Expr) -> None:
     """Translate ``LATERAL FLATTEN(INPUT => v, PATH => 'a', OUTER => TRUE) f``."""
-    for lateral in list(tree.find_all(exp.Lateral)):
+    for lateral in nodes(tree, exp.Lateral):
         if isinstance(lateral.this, exp.Explode):
             call = _flatten(lateral.this)
         elif _is_split(lateral.this):
@@ -153,7 +154,7 @@ def show_columns(lateral: exp.Lateral) -> None:
 def number_inputs(tree: exp.Expr) -> None:
     """Number the input rows of each call for its column ``SEQ``, only if the query selects that column."""
     # Innermost queries first: the relation that a query reads is replaced by a copy.
-    for select in reversed(list(tree.find_all(exp.Select))):
+    for select in reversed(nodes(tree, exp.Select)):
         calls = [join.this for join in select.args.get("joins") or [] if _row_key(join.this)]
         if (
             calls

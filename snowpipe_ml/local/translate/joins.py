@@ -17,10 +17,12 @@ _BLOCKS = ("BLOCK", "SYSTEM")
 
 def rewrite_joins(tree: exp.Expr, session: Session) -> None:
     """Translate the samples and joins of a statement."""
-    for sample in nodes(tree, exp.TableSample):
-        _sample(sample, session)
-    for select in nodes(tree, exp.Select):
-        _using_first(select)
+    for node in nodes(tree, exp.TableSample, exp.Select):
+        match node:
+            case exp.TableSample():
+                _sample(node, session)
+            case exp.Select():
+                _using_first(node)
     for join in nodes(tree, exp.Join):
         join.set("directed", None)  # the order in which the tables are read
         _without_condition(join)

@@ -64,10 +64,10 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
         name_identifiers(tree)
     if written.has(exp.Connect):
         rewrite_hierarchies(tree)
-    with unchanged(tree):
+    with unchanged(tree):  # but for an empty text in LIMIT, for which none of them searches
         check_functions(tree, session)
-    check_query(tree)
-    check_argument_counts(tree)
+        check_query(tree)
+        check_argument_counts(tree)
     name_projections(tree)
     store_identifiers(tree)
     with unchanged(tree):
@@ -79,8 +79,9 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
         expand_stars(tree, session)
     rewrite_clauses(tree, session)
     own_columns(tree, session)
-    part_case_twins(tree, session)
-    next_values(tree, session)
+    with unchanged(tree):
+        part_case_twins(tree, session)
+        next_values(tree, session)
     expand_versions(tree, compiler)
     if written.has(exp.TableFromRows):
         generated_values(tree, session)
@@ -92,9 +93,11 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     if written.has(exp.Pivot):
         rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
-    name_positions(tree, session)
-    check_relations(tree)
-    qualify_tables(tree, session, tree.key.upper())
+    if written.has(exp.Parameter):
+        name_positions(tree, session)
+    with unchanged(tree):
+        check_relations(tree)
+        qualify_tables(tree, session, tree.key.upper())
     return apply_rules(tree, session)
 
 

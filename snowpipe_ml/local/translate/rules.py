@@ -10,8 +10,8 @@ from sqlglot import exp
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.parameters import input_formats
 from snowpipe_ml.local.core.session import Session
-from snowpipe_ml.local.syntax.trees import Matches, nodes, unchanged
-from snowpipe_ml.local.translate.annotation import annotate, relations
+from snowpipe_ml.local.syntax.trees import Matches, copied, nodes, unchanged
+from snowpipe_ml.local.translate.annotation import Relations, annotate, relations
 from snowpipe_ml.local.translate.argument_types import check_argument_types
 from snowpipe_ml.local.translate.assignments import check_assigned
 from snowpipe_ml.local.translate.branches import branch_kinds, unite_types
@@ -110,18 +110,13 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     with unchanged(tree):
         known = relations(tree, session)
         variants = has_variants(tree, known)
+        if not variants:
+            _infer_types(tree, known, _TYPED, session)
     if variants:
         tree = rewrite_brackets(tree)
         declare_variables(tree)
-    typed = (*_TYPED, *_TYPED_BESIDE_VARIANTS) if variants else _TYPED
-    with unchanged(tree):
-        annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
-        if input_formats(session.parameters):
-            for text in nodes(tree, exp.Literal):
-                text.meta[FORMATTED] = True
-        check_assigned(tree, known, session)
-        check_argument_types(tree)
-    if variants:
+        with unchanged(tree):
+            _infer_types(tree, known, (*_TYPED, *_TYPED_BESIDE_VARIANTS), session)
         store(tree, session)
     unite_types(tree)
     convert_stored(tree, known, session)
@@ -137,7 +132,7 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
         # Innermost nodes first, because a rule may copy the arguments of its node.
         for node in [found for found in reversed(every) if found.__class__ in wanted] if wanted else ():
             changed = rule not in _CHECKS
-            type_ = node.to.copy() if isinstance(node, exp.Cast | exp.TryCast) else node.type
+            type_ = copied(node.to) if isinstance(node, exp.Cast | exp.TryCast) else node.type
             replacement = rule(node, session)
             if replacement is not node:
                 if replacement.type is None and not isinstance(
@@ -153,6 +148,18 @@ def apply_rules(tree: exp.Expr, session: Session) -> exp.Expr:
     set_precisions(precise)
     note_structures(tree, shown)
     return tree
+
+
+def _infer_types(
+    tree: exp.Expr, known: Relations, typed: tuple[type[exp.Expr], ...], session: Session
+) -> None:
+    """Infer the types of the nodes of these classes, and check what depends on them."""
+    annotate(tree, known, (*typed, exp.Tuple) if isinstance(tree, exp.Merge) else typed)
+    if input_formats(session.parameters):
+        for text in nodes(tree, exp.Literal):
+            text.meta[FORMATTED] = True
+    check_assigned(tree, known, session)
+    check_argument_types(tree)
 
 
 Rule = Callable[[exp.Expr, Session], exp.Expr]
@@ -276,4 +283,4 @@ _VARIANT_COVERED, _COVERED = (
     tuple((rule, Matches(classes)) for classes, rule in rules) for rules in (_VARIANT_RULES, _RULES)
 )
 # The rules that refuse nodes, and change none.
-_CHECKS = frozenset({window_frame})
+_CHECKS = frozenset({window_frame, vector_comparison})

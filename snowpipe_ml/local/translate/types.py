@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from snowpipe_ml.local.syntax.trees import Matches
+
 T = exp.DataType.Type
 INTEGERS = {T.INT, T.BIGINT, T.SMALLINT, T.TINYINT, T.INT128, T.UBIGINT, T.UINT}
 FLOATS = {T.DOUBLE, T.FLOAT}
@@ -22,19 +24,29 @@ PLAIN = {T.TIMESTAMP: T.TIMESTAMPNTZ, T.DATETIME: T.TIMESTAMPNTZ}
 """The names of TIMESTAMP_NTZ."""
 
 
+# The nodes whose type follows from their class; those of others have been annotated.
+_OWN_KIND = Matches(
+    (
+        *(exp.Paren, exp.Neg, exp.Cast, exp.TryCast, exp.Literal, exp.CurrentTimestamp),
+        *(exp.Count, exp.RowNumber, exp.Length, exp.DateDiff),
+        *(exp.Boolean, exp.Predicate, exp.Not, exp.Connector),
+    )
+)
+
+
 def kind(node: exp.Expr | None) -> exp.DType | None:
     """Return the type of an annotated node; None if it is not known."""
     if node is None:
         return None
-    if isinstance(node, exp.Paren):
+    if not _OWN_KIND[node.__class__]:
+        return _inferred(node.type)
+    if isinstance(node, exp.Paren | exp.Neg):
         return kind(node.this)
     if isinstance(node, exp.Cast | exp.TryCast):
         if node.to.meta.get("stored") and node.to.this == T.TIMESTAMPTZ:
             return T.TIMESTAMPLTZ  # a DuckDB type: TIMESTAMPTZ there is Snowflake's TIMESTAMP_LTZ
         written: exp.DType | None = node.to.meta.get("kind") or node.to.this
         return written
-    if isinstance(node, exp.Neg):
-        return kind(node.this)
     if isinstance(node, exp.Literal):
         if node.is_string:
             return T.VARCHAR
@@ -43,12 +55,14 @@ def kind(node: exp.Expr | None) -> exp.DType | None:
         return T.TIMESTAMPLTZ
     if isinstance(node, exp.Count | exp.RowNumber | exp.Length | exp.DateDiff):
         return T.BIGINT
-    if isinstance(node, exp.Boolean | exp.Predicate | exp.Not | exp.Connector):
-        return T.BOOLEAN
-    if node.type is None or node.type.this in (T.UNKNOWN, T.NULL):
+    return T.BOOLEAN
+
+
+def _inferred(type_: exp.DataType | None) -> exp.DType | None:
+    found: exp.DType | None = type_.this if type_ is not None else None
+    if found is None or found is T.UNKNOWN or found is T.NULL:
         return None
-    found: exp.DType = node.type.this
-    return T.BIGINT if found == T.DECIMAL and _scale(node.type) == 0 else found
+    return T.BIGINT if found is T.DECIMAL and type_ is not None and _scale(type_) == 0 else found
 
 
 def is_decimal(node: exp.Expr) -> bool:
@@ -109,7 +123,13 @@ def _scale(type_: exp.DataType) -> int | None:
 
 
 def _parameters(type_: exp.DataType) -> list[int]:
-    return [int(p.name) for p in type_.expressions if p.name.isdigit()]
+    found = []
+    for parameter in type_.args.get("expressions") or ():
+        value = parameter.args.get("this")
+        text = value.args.get("this") if isinstance(value, exp.Literal) else value
+        if isinstance(text, str) and text.isdigit():
+            found.append(int(text))
+    return found
 
 
 def vector_data_type(element: str, dimension: int) -> exp.DataType:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import copied
 from snowpipe_ml.local.translate.conversions import text_of
 from snowpipe_ml.local.translate.expressions import builtin, macro, stored_cast
 from snowpipe_ml.local.translate.functions.numbers import quotient
@@ -130,7 +131,7 @@ def _windowed(node: exp.Expr, made: exp.Expr) -> exp.Expr:
     """Put another aggregate under the window that an aggregate has."""
     if not isinstance(node.parent, exp.Window):
         return made
-    window = node.parent.copy()
+    window = copied(node.parent)
     window.set("this", made)
     return window
 
@@ -152,8 +153,8 @@ def average(node: exp.Expr, session: Session) -> exp.Expr:
     if kind(value) not in INTEGERS | DECIMALS:
         value.replace(stored_cast(value.copy(), "DOUBLE"))
         return node
-    total = _windowed(node, exp.Sum(this=node.this.copy()))
-    count = _windowed(node, exp.Count(this=node.this.copy()))
+    total = _windowed(node, exp.Sum(this=copied(node.this)))
+    count = _windowed(node, exp.Count(this=copied(node.this)))
     scale = scale_of(value)
     if scale is None:
         raise errors.UnsupportedError("AVG of a NUMBER of unknown scale", "Cast it, as in x::NUMBER(38, 2)")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.errors import UnsupportedError
 from snowpipe_ml.local.core.session import Session
+from snowpipe_ml.local.syntax.trees import copied, nodes
 from snowpipe_ml.local.translate.expressions import macro, stored_cast
 from snowpipe_ml.local.translate.number_types import quotient_scale
 from snowpipe_ml.local.translate.registry import same_in_duckdb
@@ -24,6 +26,16 @@ from snowpipe_ml.local.translate.types import (
 )
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+# With so many digits after the point, few sums are small enough for the first branch of sf_exact_division.
+_MANY_DIGITS = 10
+# The macros that divide. They repeat their operands.
+_QUOTIENTS = frozenset(
+    f"_MACROS.main.sf_{name}"
+    for name in (
+        *("exact_division", "close_division", "nested_division", "cut_division"),
+        *("idiv", "idiv3"),
+    )
+)
 
 
 def division(node: exp.Expr, session: Session) -> exp.Expr:
@@ -59,19 +71,40 @@ def _exact_division(node: exp.Expr) -> exp.Expr:
 
 def quotient(dividend: exp.Expr, divisor: exp.Expr, left: int, right: int, scale: int) -> exp.Expr:
     """Divide NUMBERs of the scales ``left`` and ``right`` exactly, and round to a scale."""
-    numbers = [
-        exp.Literal.number(10**left),
-        exp.Literal.number(10**right),
-        exp.Literal.number(10 ** (scale - left + right)),
-    ]
-    made = macro("sf_exact_division", dividend.copy(), divisor.copy(), *numbers)
+    factor = _reciprocal(divisor, scale - left)
+    if factor is not None:
+        product = exp.Mul(this=exp.Paren(this=copied(dividend)), expression=factor)
+        return stored_cast(product, f"DECIMAL(38,{scale})")
+    more = scale - left + right
+    numbers = [exp.Literal.number(10**digits) for digits in (left, right, more)]
+    nested = any(
+        call.name in _QUOTIENTS for side in (dividend, divisor) for call in nodes(side, exp.Anonymous)
+    )
+    exact = "sf_close_division" if left + more >= _MANY_DIGITS else "sf_exact_division"
+    name = "sf_nested_division" if nested else exact
+    made = macro(name, copied(dividend), copied(divisor), *numbers)
     if scale:
-        unit = exp.cast(
-            exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})", dialect="duckdb"
-        )
-        unit.to.meta["stored"] = True
+        unit = stored_cast(exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})")
         made = exp.Mul(this=made, expression=unit)
     return stored_cast(exp.Paren(this=made), f"DECIMAL(38,{scale})")
+
+
+def _reciprocal(divisor: exp.Expr, digits: int) -> exp.Expr | None:
+    """Return the factor that replaces a division by a constant such as 2 or 100; None if there is no exact one.
+
+    Args:
+        divisor: the right operand.
+        digits: the digits after the point of the factor.
+    """
+    constant = divisor.unnest()
+    if not isinstance(constant, exp.Literal) or constant.is_string:
+        return None
+    value = Fraction(constant.name)
+    if not value or 10**digits % value.numerator:
+        return None
+    digits_of_it = str(value.denominator * 10**digits // value.numerator).rjust(digits + 1, "0")
+    whole, rest = digits_of_it[: len(digits_of_it) - digits], digits_of_it[len(digits_of_it) - digits :]
+    return exp.Literal.number(f"{whole}.{rest}" if rest else whole)
 
 
 def arithmetic(node: exp.Expr, session: Session) -> exp.Expr:
