@@ -15,7 +15,7 @@ from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.core.values import Row
 
 # Error codes of rows that cannot be parsed; the other codes are conversion errors.
-SYNTAX_CODES = (100080, 100016, 100144)
+SYNTAX_CODES = (100080, 100016, 100144, 100068, 100082)
 # How long load metadata is kept: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
 _MEMORY_DAYS = 64
 

@@ -1,10 +1,13 @@
 """Find delimited files that DuckDB's reader would read differently than Snowflake.
 
-It skips blank lines of tables with several columns, and it knows no escape character outside quotes.
+It skips blank lines of tables with several columns, knows no escape character outside quotes, and takes a quote in a line
+of the header for one of a field. Its rules for quotes are others: see :mod:`quoting`. For a line of many megabytes it takes
+many times the memory.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,10 +21,13 @@ from isal.igzip_lib import IsalError
 from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.files.csv import CsvFormat
+from snowpipe_ml.local.files.quoting import Quoting, has_regular_quotes
 
 _CHUNK = 2**22
 # The bytes of one piece that are searched again with the next one, because a match may lie on the boundary.
 _OVERLAP = 64
+# The length of lines for which DuckDB's reader needs too much memory.
+_LONG = 2**20
 # DuckDB's casts take more texts for numbers and for dates than Snowflake's.
 _ODD_NUMBER = "[0-9]_[0-9]"
 _ODD_WHOLE_NUMBER = f"{_ODD_NUMBER}|^[ +-]*0[xXbBoO]"
@@ -66,9 +72,9 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
     odd = {column.name: pattern for column in columns if (pattern := _odd(column)) is not None}
     between = {_BETWEEN_DIGITS[pattern] for pattern in odd.values()}
     prefixed = _ODD_WHOLE_NUMBER in odd.values()
-    if not (blank or escaped or between or fmt.quote):
-        return Findings(False)
-    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip, fmt.quote.encode())
+    search = _Search(
+        blank, escaped, frozenset(between), prefixed, fmt.skip, fmt.quote.encode(), fmt.delimiter.encode()
+    )
     if fmt.is_gzip(path):
         try:
             with igzip.open(path) as unpacked:
@@ -97,8 +103,8 @@ class _Search:
         between: characters that make it suspected between digits.
         prefixed: whether numbers such as ``0x1F`` make it suspected.
         skip: how many lines at its beginning do not count.
-        quote: the quote. An odd number of them makes it irregular: the last field may not be closed, and DuckDB's reader
-            with one thread leaves out its record without an error.
+        quote: the quote, or nothing.
+        delimiter: the delimiter of fields.
     """
 
     blank: bool
@@ -106,30 +112,59 @@ class _Search:
     between: Collection[bytes]
     prefixed: bool
     skip: int
-    quote: bytes = b""
+    quote: bytes
+    delimiter: bytes
 
     def of(self, file: IO[bytes]) -> bool | None:
         """Return whether the file may have odd values; None if it is irregular."""
         suspected = False
         for _ in range(self.skip):
-            file.readline()
-        held = b"\n" if self.blank else b""
-        quotes = 0
+            header = file.readline(_LONG)
+            if len(header) == _LONG or b"\r" in header[:-2]:
+                return None
+            if not self._has_regular_quotes(io.BytesIO(header.rstrip(b"\r\n"))):
+                return None
+        held = b"\n"
+        since = 0  # bytes since the last line end
+        quoting: Quoting | None = Quoting(self.quote, self.delimiter)
+        first = file.tell()
         while chunk := file.read(_CHUNK):
+            since = _since_line_end(chunk, since)
+            if since > _LONG:
+                return None
             piece = held + chunk
-            quotes += chunk.count(self.quote) if self.quote else 0
             if self.blank and _has_blank_line(piece):
                 return None
             if self.escaped is not None and b"\\" in piece and self.escaped.search(piece):
                 return None
             suspected = suspected or _has_odd_number(piece, self.between, self.prefixed)
             held = piece[-_OVERLAP:]
-        return None if quotes % 2 else suspected
+            if quoting and not quoting.add(chunk):
+                quoting = None
+        if not (quoting and quoting.add(b"", last=True)):
+            file.seek(first)
+            if not self._has_regular_quotes(file):
+                return None
+        return suspected
+
+    def _has_regular_quotes(self, file: IO[bytes]) -> bool:
+        return has_regular_quotes(file, self.quote, self.delimiter) if self.quote else True
 
 
 def is_irregular(fmt: CsvFormat, path: Path) -> bool:
     """Return whether a file must be read record by record in a query, which has several columns of text."""
     return examine(fmt, path, [Column("_1", "VARCHAR"), Column("_2", "VARCHAR")]).irregular
+
+
+def _since_line_end(chunk: bytes, since: int) -> int:
+    """Return the bytes after the last line end of a chunk, or a number above the limit if a line is longer."""
+    at = -1 - since
+    while True:
+        stop = at + _LONG + 1
+        end = max(chunk.rfind(b"\n", max(at + 1, 0), stop), chunk.rfind(b"\r", max(at + 1, 0), stop))
+        if end < 0:
+            return _LONG + 1 if stop < len(chunk) else len(chunk) - at - 1
+        at = end
 
 
 def _has_blank_line(piece: bytes) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import pyarrow as pa
 
-from snowpipe_ml.local.catalog.load_history import Loaded, Rejected
+from snowpipe_ml.local.catalog.load_history import SYNTAX_CODES, Loaded, Rejected
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.names import literal
@@ -19,7 +18,9 @@ from snowpipe_ml.local.files.copy import Copy
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.records import Record, read_records
 
+# How many records, and characters of them, are converted at once.
 _BATCH = 20_000
+_BATCH_TEXT = 2**22
 
 
 def load_records(
@@ -53,7 +54,15 @@ def load_records(
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    while batch := list(islice(records, _BATCH)):
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record.text)
+        if len(batch) == _BATCH or size > _BATCH_TEXT:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
@@ -195,7 +204,7 @@ class _Staged:
         self._session.duck.execute(
             f"INSERT INTO {self._session.catalog(target[0], 'COPY_ERRORS')} SELECT ?, ?, ?, error, ?, line, "
             f"place, NULL, "
-            "CASE WHEN code IN (100016, 100068, 100080, 100144) THEN 'parsing' ELSE 'conversion' END, code, "
+            f"CASE WHEN code IN {SYNTAX_CODES} THEN 'parsing' ELSE 'conversion' END, code, "
             f"'22018', {self._column()}, line, line, record FROM {self._values} WHERE code <> 0",
             [query_id, *target[1:], file.label],
         )

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO
 
 import pyarrow as pa
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.files.csv import MAX_LINE, CsvFormat
+from snowpipe_ml.local.files.record_source import Source, TooLongError
 
-_CHUNK = 2**20
 _SPACES = " \t"
+_SHOWN = 2**16  # characters of a record that is too long
 _UNREADABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -57,55 +57,31 @@ def read_records(fmt: CsvFormat, file: StagedFile) -> Iterator[Record]:
         UnsupportedError: an escape sequence whose meaning Snowflake does not document.
     """
     with fmt.open(file.path) as text:
-        line = 1
+        source = Source(fmt, text)
         for _ in range(fmt.skip):
-            text.readline()
-            line += 1
-        pieces = _pieces(text, fmt.record_delimiter)
-        for piece in pieces:
-            record = _Splitter(fmt, piece, pieces).record(line)
-            line += _lines(record.text) + 1 if fmt.record_delimiter == "\n" else 1
+            source.skip_line()
+        splitter = _Splitter(fmt, source)
+        while (record := splitter.record()) is not None:
             if record.fields or record.code or not fmt.skip_blank:
                 yield record
 
 
-def _lines(text: str) -> int:
-    """Return how many line ends a text has within it."""
-    return text.count("\n") + text.count("\r") - text.count("\r\n") if "\n" in text or "\r" in text else 0
-
-
-def _pieces(text: IO[str], delimiter: str | None) -> Iterator[str]:
-    """Yield the text in pieces that end with a record delimiter, except the last one."""
-    if delimiter == "\n":
-        yield from iter(lambda: text.readline(MAX_LINE), "")
-        return
-    held = ""
-    while chunk := text.read(_CHUNK):
-        *whole, held = (held + chunk).split(delimiter) if delimiter else ["", held + chunk][1:]
-        for piece in whole:
-            yield piece + str(delimiter)
-    # A line end after the last record delimiter is not another record.
-    if held.strip("\r\n"):
-        yield held
-
-
 class _Splitter:
-    """Splits one record into its fields; a quoted or escaped delimiter makes it continue in the next piece.
+    """Splits records into their fields; a quoted or escaped delimiter makes a record continue in the next piece.
 
     The places of its methods are those in the piece that is read. Earlier pieces are kept aside: a field of many lines, as
     one whose closing quote is missing, takes time in proportion to its length.
     """
 
-    def __init__(self, fmt: CsvFormat, piece: str, more: Iterator[str]) -> None:
-        self._fmt, self._more = fmt, more
+    def __init__(self, fmt: CsvFormat, source: Source) -> None:
+        self._fmt, self._source = fmt, source
         self._before: list[str] = []
-        self._ends = ("\r\n", "\n", "\r") if fmt.record_delimiter == "\n" else (fmt.record_delimiter or "\0",)
-        self._take(piece)
+        delimiter = fmt.record_delimiter
+        self._ends = ("\r\n", "\n", "\r") if delimiter == "\n" else (delimiter,) if delimiter else ()
+        self._text = self._end = ""
+        self._inside: bool | None = None
         stops = [re.escape(mark) for mark in (fmt.delimiter, fmt.escape_unenclosed) if mark]
         self._stop = re.compile("|".join(stops) or r"(?!)")
-        self._close = re.compile(
-            "|".join(re.escape(mark) for mark in (fmt.quote, fmt.escape) if mark) or r"(?!)"
-        )
 
     def _take(self, piece: str, before: str = "") -> None:
         end = next((end for end in self._ends if piece.endswith(end)), "")
@@ -117,20 +93,48 @@ class _Splitter:
 
         The new piece begins with the delimiter.
         """
-        piece = next(self._more, None)
+        piece = self._source.line()
         if piece is None:
             return False
         self._before.append(self._text)
         self._take(piece, self._end)
         return True
 
+    def _extend_enclosed(self) -> bool:
+        """Go on to the line with the next quote or escape character; False at the end of the file."""
+        content = self._source.content()
+        if content is None:
+            self._before.append(self._text)
+            # A line end at the end of the file is that of the record.
+            self._take(self._source.rest(), self._end)
+            return False
+        self._before += (self._text, self._end, content)
+        self._take(self._source.line() or "")
+        return True
+
     def _whole(self) -> str:
         return "".join([*self._before, self._text]) if self._before else self._text
 
-    def record(self, line: int) -> Record:
-        """Return the record."""
+    def record(self) -> Record | None:
+        """Return the next record; None at the end of the file."""
+        source = self._source
+        line = source.lines + 1
+        source.begin()
+        if self._before:
+            self._before = []
+        self._text = self._end = ""
+        self._inside = None
         try:
+            piece = source.line()
+            if piece is None:
+                return None
+            self._take(piece)
+            self._inside = False
             fields = self._fields()
+        except TooLongError:
+            text = self._whole() + source.beginning()
+            source.skip_record(self._inside)
+            return Record(line, text[:_SHOWN], [], 100082, f"Max LOB size ({MAX_LINE}) exceeded by a record")
         except _Unreadable as found:
             place = sum(map(len, self._before)) + found.place
             return Record(line, self._whole(), [], found.code, found.message, place)
@@ -182,22 +186,24 @@ class _Splitter:
 
     def _enclosed(self, place: int) -> tuple[str, int]:
         fmt, parts = self._fmt, []
+        self._inside = True
+        doubled = fmt.quote * 2
         while True:
-            mark = self._close.search(self._text, place)
-            if mark is None:
-                parts.append(self._text[place:])
-                if not fmt.multi_line or not self._extend():
+            content = self._source.inner.match(self._text, place)
+            if content is not None:
+                parts.append(content.group().replace(doubled, fmt.quote))
+                place = content.end()
+            if place == len(self._text):
+                parts.append(self._end)
+                if not fmt.multi_line or not self._extend_enclosed():
                     raise _Unreadable(100016, "The closing quote of a field is missing", len(self._text) - 1)
+                parts.append(self._before[-1])
                 place = 0
-                continue
-            parts.append(self._text[place : mark.start()])
-            if mark.group() == fmt.quote:
-                if not self._text.startswith(fmt.quote, mark.end()):
-                    return "".join(parts), mark.end()
-                parts.append(fmt.quote)
-                place = mark.end() + 1
+            elif self._text[place] == fmt.quote:
+                self._inside = False
+                return "".join(parts), place + 1
             else:
-                found, place = self._escaped(mark.end(), fmt.escape, "an enclosed")
+                found, place = self._escaped(place + 1, fmt.escape, "an enclosed")
                 parts.append(found)
 
     def _unenclosed(self, place: int) -> tuple[str | None, int]:

@@ -24,6 +24,7 @@ TASK = 4 * MAX_LINE
 _REST = "substr(error_message, position('Could not convert string ' IN error_message) + 26)"
 _VALUE = f"left({_REST}, length({_REST}) - position(' ot ' IN reverse({_REST})) - 4)"
 _WIDTH = "'Expected Number of Columns: (\\d+) Found: (\\d+)'"
+_LENGTH_KIND = "LINE SIZE OVER MAXIMUM"
 _WIDTH_KINDS = "('TOO MANY COLUMNS', 'MISSING COLUMNS')"
 
 
@@ -83,11 +84,15 @@ class Rejects:
             for _, table, kinds in self._passes
         )
 
-    @property
-    def of_width(self) -> bool:
-        """Return whether a row was rejected because of its number of fields."""
-        row = self.duck.execute(f"SELECT 1 FROM {self.rows} WHERE error_type IN {_WIDTH_KINDS} LIMIT 1")
-        return bool(row.fetchone())
+    def need_records(self, *, strict_width: bool) -> bool:
+        """Return whether a row was rejected that is only read, or described as Snowflake does, record by record.
+
+        Args:
+            strict_width: whether a row with another number of fields is an error.
+        """
+        kinds = f"('{_LENGTH_KIND}')" if strict_width else f"('{_LENGTH_KIND}', {_WIDTH_KINDS[1:]}"
+        row = self.duck.execute(f"SELECT 1 FROM {self.rows} WHERE error_type IN {kinds} LIMIT 1").fetchone()
+        return row is not None
 
     def hide_rows(self) -> bool:
         """Return whether the rejects may have ended a parallel scan early, so that later rows were not read.

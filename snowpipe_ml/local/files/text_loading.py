@@ -221,7 +221,7 @@ def _load_delimited(
         undo()
         rejects.drop()
         done = _insert(session, copy, columns, fmt, reading, files, rejects, parallel=False)
-    if has_known_values(rejects, columns, reading) or (not fmt.strict_width and rejects.of_width):
+    if has_known_values(rejects, columns, reading) or rejects.need_records(strict_width=fmt.strict_width):
         undo()
         rejects.drop()
         return None
