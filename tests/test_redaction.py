@@ -20,13 +20,12 @@ from snowpipe_ml.text import redaction
 from snowpipe_ml.text.problems import Position, Problem
 from snowpipe_ml.text.redaction import (
     STARS,
-    is_secret_name,
     redact,
     redact_all,
     remember,
     remember_secrets,
-    secret_names,
 )
+from snowpipe_ml.text.secret_names import is_secret_name, secret_names
 from snowpipe_ml.ui.tables import as_json
 from tests import forked
 
@@ -142,7 +141,7 @@ def test_a_remembered_value_is_in_no_redacted_text(value: str, before: str, afte
 
 def test_a_secret_that_is_a_word_of_svg_leaves_a_picture_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_matcher", None)
     for word in ("hidden", "stroke", "a > b < c"):
         remember(word)
     svg = (

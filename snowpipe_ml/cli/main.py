@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import gc
 import io
+import os
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from typing import Any, TextIO
@@ -15,7 +17,7 @@ import click
 
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.text.printable import indented
-from snowpipe_ml.text.redaction import RedactedStream
+from snowpipe_ml.text.redaction import RedactedStream, mask_logs, remember_secrets, remember_shapes
 from snowpipe_ml.version import __version__
 
 # Command -> where it is defined, and the first sentence of its help, so that `--help` need not import it.
@@ -132,6 +134,8 @@ class _Group(click.Group):
         """Run the command; redact all of its output, including usage errors and tracebacks."""
         out: Any = RedactedStream(_in_utf8(sys.stdout))
         err: Any = RedactedStream(_in_utf8(sys.stderr))
+        mask_logs()
+        _remember_given(named.get("args") or (arguments[0] if arguments else None) or sys.argv[1:])
         with redirect_stdout(out), redirect_stderr(err):
             try:
                 return super().main(*arguments, **named)
@@ -153,6 +157,16 @@ class _Group(click.Group):
             if len(problems) > 1:
                 click.echo(f"{len(problems)} problems", err=True)
             ctx.exit(error.exit_code)
+
+
+def _remember_given(arguments: Sequence[str]) -> None:
+    """Remember the secrets of the environment and of the command line, before anything can show them."""
+    remember_secrets(os.environ)
+    for argument in arguments:
+        name, equals, value = str(argument).removeprefix("--var=").partition("=")
+        if equals and name.isidentifier():
+            remember_secrets({name: value})
+        remember_shapes(str(argument))
 
 
 def _imported(module: str, function: str) -> click.Command:

@@ -24,7 +24,7 @@ from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.plugins.connection import Connection, execute
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, join, like_pattern, sql
-from snowpipe_ml.text.redaction import is_secret_name
+from snowpipe_ml.text.secret_names import is_secret_name
 
 MAIN_FILE = "streamlit_app.py"
 _CONTAINER = "SYSTEM$ST_CONTAINER_RUNTIME_PY3_11"

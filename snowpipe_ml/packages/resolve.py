@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from snowpipe_ml.errors import MissingExtraError, PackageError
+from snowpipe_ml.text.redaction import redact
 
 PLATFORM = "linux"
 _LINE = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?:\s+#\s*via\s+(?P<via>.*))?$")
@@ -169,7 +170,7 @@ def _environment() -> dict[str, str]:
 def _explained(said: str, requirements: Sequence[str]) -> str:
     """The error message of uv in one paragraph, with advice."""
     lines = [re.sub(r"^[\s×╰─▶├│·]+", "", line) for line in said.strip().splitlines()]
-    text = " ".join(line for line in lines if line)
+    text = redact(" ".join(line for line in lines if line))
     wanted = ", ".join(requirements)
     if re.search(
         r"Request failed|error sending request|Could not connect|dns error|Connection refused", text, re.I

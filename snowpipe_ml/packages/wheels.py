@@ -23,6 +23,7 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from snowpipe_ml.errors import PackageError
+from snowpipe_ml.text.redaction import redact
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
 _MAX_UNPACKED = 4 * 2**30
@@ -127,7 +128,7 @@ def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.strip() and "WARNING" not in line]
-            reason = " ".join(said[-3:])[:800] or "no output"
+            reason = redact(" ".join(said[-3:]))[:800] or "no output"
             raise PackageError(f"pip cannot download {', '.join(sorted(missing))}: {reason}")
         found = {}
         for file, (name, version, sha256) in missing.items():

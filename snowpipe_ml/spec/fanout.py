@@ -17,6 +17,7 @@ from snowpipe_ml.spec.document import Document
 from snowpipe_ml.spec.templates import Namespace, render_query
 from snowpipe_ml.sql import Sql
 from snowpipe_ml.text.problems import Path, Problem
+from snowpipe_ml.text.redaction import redact
 
 Rows = Callable[[Sql], Sequence[Mapping[str, object]]]
 """A function that runs a query on the target and returns its rows."""
@@ -132,5 +133,5 @@ def _label(item: object) -> str:
     if isinstance(item, _AnyRow):
         return "..."
     text = "-".join(map(str, item.values())) if isinstance(item, dict) else str(item)
-    plain = _PLAIN.sub("_", text)[:40]
+    plain = _PLAIN.sub("_", text if redact(text) == text else "secret")[:40]
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -22,7 +22,7 @@ from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
 from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
 from snowpipe_ml.text.problems import Path, Problem, did_you_mean
-from snowpipe_ml.text.redaction import remember_secrets
+from snowpipe_ml.text.redaction import remember_secrets, remember_shapes
 
 # The values of run.* outside a run: validate and plan must render without one.
 NO_RUN = RunInfo(
@@ -107,6 +107,7 @@ def load_spec(
     """
     remember_secrets(os.environ)
     document = read_document(path)
+    _remember_written(document.value)
     problems = check_document(document)
     raw = document.value
     if not isinstance(raw, dict) or not isinstance(raw.get("targets"), dict) or not raw["targets"]:
@@ -126,6 +127,8 @@ def load_spec(
     }
     fan = spread(document, _mapping(raw.get("steps")), rendered.render, scope, rows)
     nodes = {node: rendered.of_step(node, settings, fan) for node, settings in fan.steps.items()}
+    for settings in nodes.values():
+        remember_secrets(_settings(settings))
     problems += fan.problems
     # A value that failed to render, or does not match the schema, is not reported a second time.
     tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
@@ -154,6 +157,26 @@ def load_spec(
         fan.nodes,
         frozenset(broken | dropped),
     )
+
+
+def _remember_written(value: object) -> None:
+    """Remember the secrets that a document has: by their names in ``vars``, and elsewhere by their shape."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "vars":
+                remember_secrets(_mapping(item))
+            else:
+                _remember_written(item)
+    elif isinstance(value, list):
+        for item in value:
+            _remember_written(item)
+    elif isinstance(value, str):
+        remember_shapes(value)
+
+
+def _settings(settings: object) -> dict[str, object]:
+    """Return the settings of a step that are texts: names further inside are mostly those of columns."""
+    return {name: value for name, value in _mapping(settings).items() if isinstance(value, str)}
 
 
 def _ambiguous(document: Document) -> Iterator[Problem]:

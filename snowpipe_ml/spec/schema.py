@@ -20,6 +20,7 @@ from snowpipe_ml.spec.document import Document
 from snowpipe_ml.spec.models import Pipeline
 from snowpipe_ml.spec.templates import has_template
 from snowpipe_ml.text.problems import Path, Problem, did_you_mean
+from snowpipe_ml.text.redaction import redact
 
 _REFERENCE = "#/$defs/{model}"
 Schema = dict[str, Any]
@@ -284,7 +285,7 @@ def _found(value: object) -> str:
         case bool():
             return f"the boolean {str(value).lower()}"
         case str():
-            return f"the text {value[:40]!r}"
+            return f"the text {redact(value)[:40]!r}"
     return f"the number {value}"
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from snowpipe_ml.text.printable import indented, visible
-from snowpipe_ml.text.redaction import STARS, is_secret_name
+from snowpipe_ml.text.redaction import STARS, secret_spans
+from snowpipe_ml.text.secret_forms import joined
+from snowpipe_ml.text.secret_names import is_secret_name
 
 Path = tuple[str | int, ...]
 
@@ -72,9 +74,11 @@ class Problem:
         if self.snippet.strip():
             number = str(self.position.line)
             gutter = " " * len(number)
-            snippet, start, width = self._shown()
-            if self._may_hold_secrets():
-                snippet, start, width = _without_secrets(snippet, start, width)
+            # What is cut is masked before, since the rest of a secret may not look like one.
+            masked = _without_secrets(
+                self.snippet, self.position.column - 1, max(1, self.width), by_name=self._may_hold_secrets()
+            )
+            snippet, start, width = _cut(*masked)
             # Repeating the tabs keeps the caret under its character whatever the tab width.
             lead = "".join("\t" if c == "\t" else " " for c in visible(snippet[:start]))
             meant = max(1, len(visible(snippet[start : start + width])))
@@ -90,29 +94,36 @@ class Problem:
             return True
         return len(self.path) <= 3 and self.path[:1] == ("steps",)
 
-    def _shown(self) -> tuple[str, int, int]:
-        """The line, or the part of a long line around the marked text, and the text's start and width."""
-        start, width, text = self.position.column - 1, max(1, self.width), self.snippet
-        if len(text) <= _LONGEST_LINE:
-            return text, start, width
-        left = max(0, start - _LONGEST_LINE // 4)
-        cut = text[left : left + _LONGEST_LINE]
-        before, behind = "..." if left else "", "..." if left + _LONGEST_LINE < len(text) else ""
-        start += len(before) - left
-        return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
+
+def _cut(text: str, start: int, width: int) -> tuple[str, int, int]:
+    """Return a line, or the part of a long line around the marked text, and the text's start and width."""
+    if len(text) <= _LONGEST_LINE:
+        return text, start, width
+    left = max(0, start - _LONGEST_LINE // 4)
+    cut = text[left : left + _LONGEST_LINE]
+    before, behind = "..." if left else "", "..." if left + _LONGEST_LINE < len(text) else ""
+    start += len(before) - left
+    return f"{before}{cut}{behind}", start, max(1, min(width, len(before) + len(cut) - start))
 
 
-def _without_secrets(line: str, start: int, width: int) -> tuple[str, int, int]:
-    """Mask the values of secret names in a line of a spec, which need not be valid YAML.
+def _without_secrets(line: str, start: int, width: int, *, by_name: bool) -> tuple[str, int, int]:
+    """Mask the secrets in a line of a spec, which need not be valid YAML.
+
+    Args:
+        line: the line.
+        start: where the marked text is.
+        width: how long it is.
+        by_name: mask the values of secret names too.
 
     Returns:
         The new line, and the start and width of the marked text in it.
     """
-    # From right to left, so that the positions of earlier matches stay valid.
-    for match in reversed(list(_SETTING.finditer(line))):
-        if not is_secret_name(match["name"]):
-            continue
-        begin, end = match.end("colon"), match.end()
+    spans = secret_spans(line)
+    if by_name:
+        named = (match for match in _SETTING.finditer(line) if is_secret_name(match["name"]))
+        spans = joined([*spans, *((match.end("colon"), match.end()) for match in named)])
+    # From right to left, so that the positions of earlier ones stay valid.
+    for begin, end in reversed(spans):
         line = f"{line[:begin]}{STARS}{line[end:]}"
         if start >= end:
             start += len(STARS) - (end - begin)

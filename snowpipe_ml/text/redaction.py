@@ -3,33 +3,38 @@
 A secret is recognized by its name (of an environment variable, a connection setting or a variable
 of the spec), as a :class:`~snowpipe_ml.sql.Secret`, or by its shape: a password in a URL, the
 signature of a signed URL, the value of an Authorization header, a private key. It is replaced by
-stars in errors, in the run metadata, in reports and in everything that the command prints.
+stars in errors, in the run metadata, in reports, in log records and in everything that the command prints,
+in all forms of :mod:`snowpipe_ml.text.secret_forms`.
 """
 
 from __future__ import annotations
 
-import html
-import itertools
+import base64
+import contextlib
 import json
+import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO, overload
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from snowpipe_ml.text.printable import visible
+from snowpipe_ml.text.secret_forms import Matcher, Span, joined
+from snowpipe_ml.text.secret_names import is_clear, is_unclear, is_word, looks_like_key
 
 STARS = "******"
 # A shorter value would match unrelated text by chance.
 _SHORTEST = 6
+# What is longer in a header is a token, and elsewhere no word.
+_SHORTEST_TOKEN, _LONGEST_WORD = 16, 64
 # A password in a URL ends at the last @ before the path. If the password contains a slash, the @
 # follows the slash, and the password must not be mistaken for a port and a path. A bracket starts
 # an IPv6 address. All lengths are bounded, since the text may be hostile.
 _USER = r"[^/\s:@'\"<>\[]{0,200}"
 _TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
 _IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
-# The words of a name such as DB_PASSWORD, api-key or clientSecret.
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # A tag, or the text between two tags. An attribute may contain the end of a tag.
 _MARKUP_PART = re.compile(r"""<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|<""")
 # The attributes of a tag that are read to people, or that lead somewhere.
@@ -37,131 +42,6 @@ _LABEL = re.compile(
     r"""(?P<name>\s(?:aria-[a-z]+|data-[a-z-]+|title|alt|(?:xlink:)?href)=)(?P<quote>["'])(?P<value>.*?)(?P=quote)""",
     re.DOTALL,
 )
-_SECRET_WORDS = frozenset(
-    {
-        "password",
-        "passwd",
-        "passphrase",
-        "passcode",
-        "secret",
-        "secrets",
-        "token",
-        "credential",
-        "credentials",
-        "apikey",
-    }
-)
-_SHORT_WORDS = frozenset({"pwd", "pat", "pass"})  # only after another word: PWD alone is a folder
-# Before "pass", these words mean a filter or an iteration over the data, not a password.
-_OF_PASSES = frozenset(
-    {
-        "low",
-        "high",
-        "band",
-        "all",
-        "by",
-        "first",
-        "second",
-        "third",
-        "last",
-        "final",
-        "next",
-        "one",
-        "two",
-        "three",
-        "single",
-        "multi",
-        "forward",
-        "backward",
-        "each",
-        "per",
-    }
-)
-_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey")  # as in PGPASSWORD
-# "Key" after one of these words is a secret; other keys are those of rows and mappings.
-_SECRET_KEYS = frozenset({"api", "private", "secret", "encryption", "signing"})
-# "Key" after one of these words is a secret of a cloud service or an ordinary column name: the value decides.
-_UNCLEAR_KEYS = frozenset({"account", "storage", "access", "master"})
-_SHORTEST_KEY = 16
-# Words and small numbers, like the names of columns and tables.
-_WORDS_ONLY = re.compile(r"(?:[A-Za-z]*\d{0,4}(?:[_.$]|\Z))+")
-# Last words of names that are not secrets: the secret is in a file, or the value only describes it.
-_NO_SECRET = frozenset(
-    {
-        "path",
-        "file",
-        "dir",
-        "folder",
-        "url",
-        "uri",
-        "name",
-        "names",
-        "type",
-        "kind",
-        "id",
-        "ids",
-        "ttl",
-        "count",
-        "length",
-        "provider",
-        "column",
-        "columns",
-        "col",
-        "cols",
-        "field",
-        "table",
-        "tables",
-        "view",
-        "stage",
-        "schema",
-        "database",
-        "warehouse",
-        "role",
-        "user",
-        "host",
-        "port",
-        "limit",
-        "limits",
-        "policy",
-        "header",
-        "size",
-        "sizes",
-        "width",
-        "format",
-        "pattern",
-        "regex",
-        "prefix",
-        "suffix",
-        "separator",
-        "delimiter",
-        "mode",
-        "level",
-        "version",
-        "index",
-        "enabled",
-        "required",
-        "day",
-        "days",
-        "hours",
-        "minutes",
-        "seconds",
-        "date",
-        "age",
-        "expiry",
-        "lifetime",
-        "timeout",
-        "interval",
-        "rotation",
-        "rate",
-        "ratio",
-        "budget",
-        "total",
-        "min",
-        "max",
-    }
-)
-_AMOUNTS = frozenset({"max", "min", "num"})  # first words of names that are not secrets, such as max_token
-
 # URL parameters: those of Azure's, Amazon's and Google's signed URLs, and common names of API keys.
 _PARAMETERS = (
     r"sig|signature|token|access_token|refresh_token|id_token|auth_token|sas_token|api_?key|client_secret|secret|password|"
@@ -189,94 +69,146 @@ _LEADS = ("user", "parameter", "setting", "api", "header", "bearer", "key")
 _MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY", "pi-", "PI-", "oken", "OKEN")
 
 _known: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+_matcher: Matcher | None = None
 _lock = threading.Lock()
-
-
-def is_secret_name(name: str) -> bool:
-    """Return whether an environment variable, setting or spec variable of this name holds a secret."""
-    return _is_clear(name) or _is_unclear(name)
-
-
-def _is_clear(name: str) -> bool:
-    """Return whether any value of this name is a secret."""
-    words = _words(name)
-    if any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS) for word in words):
-        return True
-    if len(words) > 1 and words[-1] in _SHORT_WORDS:
-        return words[-1] != "pass" or words[-2] not in _OF_PASSES
-    return _has_key_of(words, _SECRET_KEYS)
-
-
-def _is_unclear(name: str) -> bool:
-    """Return whether a value of this name is a secret if it also looks like a key."""
-    return _has_key_of(_words(name), _UNCLEAR_KEYS)
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name; an empty list if the name cannot be that of a secret."""
-    words = [word.lower() for word in _WORD.findall(name)]
-    while words and words[-1].isdigit():  # a number at the end, as in PASSWORD_2
-        words.pop()
-    return [] if words and (words[-1] in _NO_SECRET or words[0] in _AMOUNTS) else words
-
-
-def _has_key_of(words: list[str], owners: frozenset[str]) -> bool:
-    return any(word in ("key", "keys") and before in owners for before, word in itertools.pairwise(words))
-
-
-def _looks_like_key(value: str) -> bool:
-    return len(value) >= _SHORTEST_KEY and not _WORDS_ONLY.fullmatch(value)
-
-
-def secret_names(names: Iterable[str]) -> list[str]:
-    """Return the names that are names of secrets, sorted."""
-    return sorted(name for name in names if is_secret_name(name))
+_masks_logs = False
 
 
 def remember(value: str) -> None:
-    """Redact a value from all text that is written from now on, unless it is too short to be redacted."""
-    global _pattern
-    if len(value) < _SHORTEST or value in _known:
-        return
-    with _lock:
-        _known.add(value)
-        forms = {form for known in _known for form in _forms(known)}
-        _pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    """Redact a value, and each of its lines, from all text that is written from now on.
+
+    What is too short is not redacted.
+    """
+    global _matcher
+    lines = [line for line in map(str.strip, value.splitlines()) if not line.startswith("-----")]
+    new = {text for text in (value, *lines) if len(text) >= _SHORTEST} - _known
+    if new:
+        with _lock:
+            _known.update(new)
+            _matcher = None  # made when it is needed
+        mask_logs()
 
 
 def remember_secrets(values: Mapping[str, object]) -> None:
-    """Remember the values of a mapping that have names of secrets, and the passwords in its URLs.
+    """Remember the values of a mapping that have names of secrets, and what in the others looks like a secret.
 
-    Nested lists and mappings are searched too; everything below the name of a secret is secret.
+    Nested lists and mappings are searched too, and texts that are JSON; everything below the name of a secret is secret.
     """
     _remember_below(values, clear=False, unclear=False)
+
+
+def remember_shapes(text: str) -> None:
+    """Remember what in a text has the shape of a secret, since other texts may have it without that shape."""
+    if not any(mark in text for mark in _MARKS):
+        return
+    for match in _SHAPES.finditer(text):
+        kind, lead = _lead(match)
+        start, end = _span(match)
+        for part in _parts(kind, lead, text[start:end]):
+            remember(part)
+
+
+def _parts(kind: str, lead: str, value: str) -> Iterator[str]:
+    """Yield the secrets in a value of a shape. A word is none, as in ``?token=monday``: only the shape hides it."""
+    if kind == "key":
+        yield value
+        return
+    texts = {value, unquote(value)}
+    if kind == "header" and lead.rstrip().lower().endswith("basic"):
+        with contextlib.suppress(ValueError):  # no base64 of a user and a password
+            texts.add(base64.b64decode(value).decode().partition(":")[2])
+    long = _SHORTEST_TOKEN if kind in ("header", "bearer") else _LONGEST_WORD
+    yield from (text for text in texts if len(text) >= long or not is_word(text))
 
 
 def _remember_below(value: object, *, clear: bool, unclear: bool) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
             name = str(name)
-            _remember_below(item, clear=clear or _is_clear(name), unclear=unclear or _is_unclear(name))
+            _remember_below(item, clear=clear or is_clear(name), unclear=unclear or is_unclear(name))
     elif isinstance(value, list | tuple):
         for item in value:
             _remember_below(item, clear=clear, unclear=unclear)
     elif isinstance(value, str):
-        if clear or (unclear and _looks_like_key(value)):
+        if clear or (unclear and looks_like_key(value)):
             remember(value)
-            for line in value.splitlines():
-                remember(line.strip())
         for password in _IN_URL.findall(value):
             remember(unquote(password))
+        remember_shapes(value)
+        if value.lstrip().startswith(("{", "[")):
+            with contextlib.suppress(ValueError, RecursionError):  # no JSON
+                _remember_below(json.loads(value), clear=False, unclear=False)
     elif clear and isinstance(value, int | float) and not isinstance(value, bool):
         remember(str(value))
 
 
+def _current() -> Matcher:
+    global _matcher
+    matcher = _matcher
+    if matcher is None:
+        with _lock:
+            matcher = _matcher = Matcher(_known)
+    return matcher
+
+
 def redact(text: str) -> str:
     """Replace every known secret in a text, and everything that has the shape of a secret, by stars."""
-    if _pattern is not None:
-        text = _pattern.sub(STARS, text)
-    return _SHAPES.sub(_masked, text) if any(mark in text for mark in _MARKS) else text
+    spans = secret_spans(text)
+    if not spans:
+        return text
+    made, at = [], 0
+    for start, end in spans:
+        made += [text[at:start], STARS]
+        at = end
+    return "".join([*made, text[at:]])
+
+
+def secret_spans(text: str) -> list[Span]:
+    """Return where a text has what :func:`redact` replaces, in order and without overlaps."""
+    found = _current().spans(text) if _known else []
+    if any(mark in text for mark in _MARKS):
+        found = joined([*found, *map(_span, _SHAPES.finditer(text))])
+    return found
+
+
+def known_secrets(text: str) -> list[Span]:
+    """Return where a text has known secrets that are no words, and so are not there by chance."""
+    return [
+        (start, end)
+        for start, end in _current().spans(text)
+        if not is_word(text[start:end].replace("-", "_"))
+    ]
+
+
+def mask_logs() -> None:
+    """Redact the message and the traceback of every log record that is made from now on, by any library."""
+    global _masks_logs
+    with _lock:
+        if _masks_logs:
+            return
+        _masks_logs = True
+    make = logging.getLogRecordFactory()
+
+    def masked(*arguments: Any, **named: Any) -> logging.LogRecord:
+        return _without_secrets(make(*arguments, **named))
+
+    logging.setLogRecordFactory(masked)
+
+
+def _without_secrets(record: logging.LogRecord) -> logging.LogRecord:
+    try:
+        message = record.getMessage()
+    except Exception:
+        return record  # logging reports it with the place of the call
+    if (shown := redact(message)) != message:
+        record.msg, record.args = shown, None
+    if record.exc_info and record.exc_info[1] is not None:
+        text = "".join(traceback.format_exception(record.exc_info[1])).rstrip("\n")
+        if (shown := redact(text)) != text:
+            record.exc_text = shown  # formatters use it instead of the exception
+    if record.stack_info:
+        record.stack_info = redact(record.stack_info)
+    return record
 
 
 class Markup(str):
@@ -301,9 +233,14 @@ def _redacted_label(match: re.Match[str]) -> str:
     return f"{match['name']}{match['quote']}{redact(match['value'])}{match['quote']}"
 
 
-def _masked(match: re.Match[str]) -> str:
-    lead = next(match[name] for name in _LEADS if match[name] is not None)
-    return f"{lead}{STARS}{match['end'] or ''}"
+def _lead(match: re.Match[str]) -> tuple[str, str]:
+    """Return the kind of a shape, and its text up to the secret."""
+    return next((name, match[name]) for name in _LEADS if match[name] is not None)
+
+
+def _span(match: re.Match[str]) -> Span:
+    """Return the place of the secret in a shape."""
+    return match.start() + len(_lead(match)[1]), match.end() - len(match["end"] or "")
 
 
 @overload
@@ -322,22 +259,6 @@ def redact_all(value: object) -> object:
         return [redact_all(item) for item in value]
     # Stars inside a number would not be valid JSON, so a text of stars replaces the whole number.
     return STARS if isinstance(value, int | float) and redact(str(value)) != str(value) else value
-
-
-def _forms(value: str) -> set[str]:
-    """A value as it is, and as it is written in SQL, CSV, JSON, HTML, URLs and on a terminal."""
-    in_sql = value.replace("\\", "\\\\").replace("'", "''")
-    in_csv = value.replace('"', '""')
-    forms = {
-        value,
-        in_sql,
-        in_csv,
-        json.dumps(value)[1:-1],
-        html.escape(value),
-        quote(value),
-        quote(value, safe=""),
-    }
-    return forms | {visible(value)}
 
 
 class RedactedStream:

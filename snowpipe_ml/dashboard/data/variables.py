@@ -12,7 +12,7 @@ import yaml
 
 from snowpipe_ml.spec.document import parse_value
 from snowpipe_ml.spec.loader import Spec
-from snowpipe_ml.text.redaction import is_secret_name
+from snowpipe_ml.text.secret_names import is_secret_name
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 # A comment after the value of a variable, where the line has no other `#`.

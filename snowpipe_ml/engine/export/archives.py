@@ -18,6 +18,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins import PlanContext
 from snowpipe_ml.steps.declared.imports import ImportStep
+from snowpipe_ml.text.redaction import known_secrets
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 # What no step needs: the command line, its output, other orchestrators, and the embedded warehouse.
@@ -42,6 +43,7 @@ _KEPT = ("local/__init__.py", "local/server/__init__.py")
 _NOT_IN_PROCEDURES = {"click", "rich", "isal"}
 CACHE = ".cache"
 _MOST_BYTES = 200 * 2**20
+_MOST_SEARCHED = 2**20
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,12 @@ def pipeline_archive(spec_file: Path, graph: Graph, ctx: PlanContext) -> Archive
     Hidden files are omitted.
 
     Raises:
-        UsageError: the folder is too large.
+        UsageError: the folder is too large, or a file in it has a secret.
         StepError: a wheel cannot be fetched.
     """
     base = ctx.base_dir
     files = list(_visible(base))
+    _refuse_secrets(base, files)
     size = sum(path.stat().st_size for _, path in files)
     if size > _MOST_BYTES:
         raise UsageError(
@@ -95,6 +98,22 @@ def pipeline_archive(spec_file: Path, graph: Graph, ctx: PlanContext) -> Archive
                 (f"{CACHE}/snowpipe-ml/wheels/{path.name}", path) for path in node.step.local_files(ctx)
             ]
     return Archive(spec_file.stem, _zipped(dict(files).items()))
+
+
+def _refuse_secrets(base: Path, files: Iterable[tuple[str, Path]]) -> None:
+    for name, path in files:
+        if path.stat().st_size > _MOST_SEARCHED:
+            continue  # data
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        place = next((start for start, _ in known_secrets(text)), None)
+        if place is not None:
+            raise UsageError(
+                f"{base / name}:{text.count(chr(10), 0, place) + 1} has a secret, and all files of this folder would be "
+                "staged for the tasks, where everyone who may read the stage can read them: move it out of the folder"
+            )
 
 
 def _visible(base: Path) -> Iterator[tuple[str, Path]]:

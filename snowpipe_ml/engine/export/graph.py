@@ -32,7 +32,7 @@ from snowpipe_ml.steps.data.generated import SAMPLE
 from snowpipe_ml.steps.declared.warehouses import WarehouseStep
 from snowpipe_ml.steps.models.bundle import CHANNEL
 from snowpipe_ml.text.problems import Path, Problem
-from snowpipe_ml.text.redaction import is_secret_name
+from snowpipe_ml.text.secret_names import is_secret_name
 
 _ENV = re.compile(r"\benv(?:\.(\w+)|\[\s*['\"](\w+)['\"]\s*\])")
 

@@ -19,6 +19,7 @@ from snowpipe_ml.errors import StepError
 from snowpipe_ml.plugins.connection import execute
 from snowpipe_ml.sql import Literal as SqlLiteral
 from snowpipe_ml.sql import sql
+from snowpipe_ml.text.redaction import redact_all
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -103,7 +104,7 @@ def run_task(session: Session, folder: str, settings: Mapping[str, Any], action:
             }
             if not outcome.status.good:
                 failure = f"{name}: {outcome.error or outcome.message}"
-    text = json.dumps(said)
+    text = json.dumps(redact_all(said))
     execute(
         session.connection,
         sql("CALL SYSTEM$SET_RETURN_VALUE({text})", text=SqlLiteral(text[:_LONGEST_VALUE])),

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.plugins import PlanContext, RunInfo
-from snowpipe_ml.text.redaction import redact, secret_names
+from snowpipe_ml.text.redaction import redact
+from snowpipe_ml.text.secret_names import secret_names
 
 VERSION = 2
 # Settings that affect how a step is run, but not its outputs. Those of one type have `exclude`.

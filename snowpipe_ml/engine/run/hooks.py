@@ -16,6 +16,7 @@ from snowpipe_ml.spec.models import Hook
 from snowpipe_ml.spec.templates import Namespace, has_template, render_query, render_scalar
 from snowpipe_ml.sql import QualifiedName
 from snowpipe_ml.text.printable import one_line
+from snowpipe_ml.text.redaction import redact
 
 log = logging.getLogger("snowpipe_ml.engine")
 _SECONDS = 60
@@ -67,4 +68,4 @@ def _run_hook(hook: Hook, scope: Mapping[str, object], connection: Connection) -
     command = [str(render_scalar(part, scope)) if has_template(part) else part for part in hook.command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     if done.returncode:
-        raise StepError(f"{command[0]} exited with {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise StepError(f"{command[0]} exited with {done.returncode}: {redact(done.stderr).strip()[-500:]}")

@@ -13,7 +13,7 @@ from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
-from snowpipe_ml.text.redaction import is_secret_name
+from snowpipe_ml.text.secret_names import is_secret_name
 
 
 class Source:

@@ -36,6 +36,7 @@ from snowpipe_ml.plugins.listings import Listings
 from snowpipe_ml.plugins.results import to_show
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.text.redaction import redact
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -123,8 +124,8 @@ class StepRunner:
             Status.SUCCESS,
             result.rows,
             time.monotonic() - begin,
-            result.message,
-            result.warnings,
+            redact(result.message),
+            tuple(map(redact, result.warnings)),
             None,
             None,
             result.metrics,

@@ -21,6 +21,7 @@ from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.python.forkserver import ForkServer
 from snowpipe_ml.local.python.values import WorkerConfig
+from snowpipe_ml.text.redaction import redact
 
 _POLL = 0.1  # seconds between two checks whether a waiting statement was canceled
 Serve: TypeAlias = Callable[[Header], Sent]
@@ -112,7 +113,8 @@ class Worker:
     def _died(self) -> Exception:
         self._code = self._server.wait(self._pid)
         self._stderr.seek(0)
-        said = self._stderr.read()[-2000:].decode(errors="replace").strip()
+        # Redacted before it is cut, since what is left of a cut secret may be too short to be recognized.
+        said = redact(self._stderr.read()[-100_000:].decode(errors="replace"))[-2000:].strip()
         code = self._code
         how = "has ended" if code is None else f"ended with code {code}"
         if code is not None and code < 0:

@@ -13,6 +13,7 @@ from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.server import wire
 from snowpipe_ml.local.server.filetransfer import transfer
 from snowpipe_ml.local.server.sessions import Answer
+from snowpipe_ml.text.redaction import redact
 
 log = logging.getLogger("snowpipe_ml.local.server.http")
 
@@ -47,7 +48,7 @@ def run(connection: Connection, body: wire.QueryRequest, query_id: str, *, as_js
         return refused(raised, query_id)
     except Exception as raised:
         # Clients would retry an answer with HTTP status 500, and would not show the cause.
-        log.exception("internal error of the embedded warehouse in the statement: %s", text[:200])
+        log.exception("internal error of the embedded warehouse in the statement: %s", redact(text)[:200])
         return failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
     return done(
         {

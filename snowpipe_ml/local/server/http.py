@@ -34,6 +34,7 @@ from snowpipe_ml.local.server.sessions import DETACHED_AFTER, Answer, ClientSess
 from snowpipe_ml.local.statements.access import ADMINISTRATOR
 from snowpipe_ml.local.statements.session import is_honoured, set_parameters
 from snowpipe_ml.local.statements.users import public_keys
+from snowpipe_ml.text.redaction import redact
 from snowpipe_ml.version import __version__
 
 # The names under which clients log in that read results as JSON only: https://www.npmjs.com/package/snowflake-sdk
@@ -311,7 +312,7 @@ def _handler(server: WarehouseServer) -> type[BaseHTTPRequestHandler]:
                 raise  # the client sends nothing more; the connection is closed
             except Exception as raised:
                 status, self.close_connection = HTTPStatus.INTERNAL_SERVER_ERROR, True
-                log.exception("internal error of the server in the request %s", self.path[:200])
+                log.exception("internal error of the server in the request %s", redact(self.path)[:200])
                 answer = answers.failed("000603", f"{type(raised).__name__}: {raised}", "XX000")
             data = json.dumps(answer, default=str).encode()
             try:
