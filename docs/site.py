@@ -1,4 +1,4 @@
-"""Hooks of the site: the page of the command line, and links to files outside this folder.
+"""Hooks of the site: the page of the command line, links to files outside this folder, and drawn diagrams.
 
 MkDocs calls the functions by their names (https://www.mkdocs.org/user-guide/configuration/#hooks).
 """
@@ -6,15 +6,21 @@ MkDocs calls the functions by their names (https://www.mkdocs.org/user-guide/con
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path, PurePosixPath
 
 import click
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 from snowpipe_ml.cli.main import main
+
+sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads a hook by its path
+
+from diagrams import BLOCK, svg_of
 
 _LIMITS = "No pipeline has run on a Snowflake account yet. This is not Snowpipe, Snowflake's service that loads files."
 _PAGES: list[tuple[str, str]] = []
@@ -40,7 +46,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         name = path.relative_to(docs.parent).as_posix()
         return f"{title} (`{name}`)" if name not in title else title
 
-    return _LINK.sub(shown, markdown)
+    return BLOCK.sub(lambda block: _drawn(block, page), _LINK.sub(shown, markdown))
+
+
+def _drawn(block: re.Match[str], page: Page) -> str:
+    """The picture of a diagram, in place of a script that draws it in the browser."""
+    path = svg_of(block[1])
+    if not path.is_file():
+        raise PluginError(f"{page.file.src_uri}: a diagram is not drawn yet: run 'python docs/diagrams.py'")
+    above = "../" * page.file.src_uri.count("/")
+    words = re.sub(r"\s+", " ", "; ".join(re.findall(r'\["(.*?)"\]', block[1])))
+    return f"![Diagram: {words}]({above}assets/diagrams/{path.name})"
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
