@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -19,13 +20,14 @@ ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 SPEC = str(ROOT / "pipelines" / "minimal.yaml")
 
 
-def run(name: str, folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+def run(name: str, folder: Path, *, base: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
     """Run the script of a step with the environment that its expressions give."""
     step = next(step for step in ACTION["runs"]["steps"] if step.get("name") == name)
     given = {key: value.get("default", "") for key, value in ACTION["inputs"].items()} | inputs
     context = {f"inputs.{key}": value for key, value in given.items()} | {
         "github.repository": "owner/name",
         "github.event.pull_request.number": "12",
+        "github.event.pull_request.base.sha": base,
     }
     values = {
         key: re.sub(r"\$\{\{ ([\w.-]+) \}\}", lambda match: context[match[1]], text)
@@ -73,6 +75,20 @@ def test_the_unit_tests_of_the_spec_run(tmp_path: Path) -> None:
     done = run("Test", tmp_path, spec=SPEC)
     assert done.returncode == 0, done.stderr
     assert "<testsuite" in (tmp_path / "snowpipe-ml-tests.xml").read_text()
+
+
+def test_the_comparison_is_added_to_the_comment(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    shutil.copytree(ROOT / "pipelines" / "minimal", repo / "minimal")
+    shutil.copy(SPEC, repo / "minimal.yaml")
+    git = ["git", "-C", str(repo), "-c", "user.name=Someone", "-c", "user.email=someone@example.com"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a spec"]):
+        subprocess.run([*git, *arguments], check=True, capture_output=True)
+    (tmp_path / "snowpipe-ml-plan.md").write_text("a plan\n")
+    done = run("Compare", tmp_path, base="HEAD", spec=str(repo / "minimal.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert "**No step changes.**" in (tmp_path / "summary.md").read_text()
+    assert (tmp_path / "snowpipe-ml-plan.md").read_text().startswith("a plan\n### `minimal`: ")
 
 
 def test_no_expression_stands_in_a_script() -> None:

@@ -44,6 +44,7 @@ def invoke(*arguments: object) -> Result:
         "logs",
         "diff",
         "diff-data",
+        "compare",
         "lineage",
         "init",
         "report",

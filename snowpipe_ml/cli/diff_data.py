@@ -15,7 +15,7 @@ from snowpipe_ml.sql import Identifier
 from snowpipe_ml.text.printable import one_line
 from snowpipe_ml.ui.outputs.common import output_json
 from snowpipe_ml.ui.outputs.data import DiffDataOutput
-from snowpipe_ml.ui.tables import plain
+from snowpipe_ml.ui.table_diffs import diff_dict
 from snowpipe_ml.unit_tests.compare import Difference, shown
 
 _WIDTH = 80
@@ -79,7 +79,7 @@ def diff_data_command(
                 click.echo(line)
     differ = sum(table.differs for table in found)
     if as_json:
-        click.echo(output_json(DiffDataOutput.model_validate([_as_dict(table) for table in found])))
+        click.echo(output_json(DiffDataOutput.model_validate([diff_dict(table) for table in found])))
     else:
         click.echo(
             f"{differ} of {len(found)} tables differ"
@@ -164,31 +164,3 @@ def _fitting(sample: Sequence[Difference], tolerance: float) -> list[str]:
         if len(names) == 1 or max(map(len, lines)) <= _WIDTH - 2:
             return lines
         names.pop()
-
-
-def _as_dict(table: TableDiff) -> dict[str, object]:
-    found = table.found
-    base: dict[str, object] = {
-        "table": str(table.name),
-        "differs": table.differs,
-        "exists_on": table.presence.value,
-        "schema": [{"column": name, "a": first, "b": second} for name, first, second in table.schema],
-    }
-    if found is None:
-        return base
-    return {
-        **base,
-        "key": None if table.key is None else [column.name for column in table.key],
-        "note": table.note,
-        "rows": {"a": found.here, "b": found.there},
-        "repeated": {"a": found.repeated_here, "b": found.repeated_there},
-        "only": {"a": found.only_here, "b": found.only_there},
-        "changed": found.changed,
-        "changed_by_column": found.columns,
-        "unread": found.unread,
-        "sample": [{"a": _row(each.expected), "b": _row(each.actual)} for each in found.sample],
-    }
-
-
-def _row(row: object) -> object:
-    return {name: plain(value) for name, value in row.items()} if isinstance(row, dict) else row

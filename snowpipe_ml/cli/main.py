@@ -26,6 +26,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "cancel:cancel",
         "Cancel RUN of SPEC on a target. The default is the run that holds the lock.",
     ),
+    "compare": (
+        "compare:compare_command",
+        "Compare SPEC at two commits: steps, SQL, tables, forecasts and cost, as Markdown for a pull request.",
+    ),
     "cost": ("cost:cost", "Show the credits of RUN by step and warehouse. The default is the last run."),
     "dashboard": (
         "dashboard:dashboard",

@@ -112,7 +112,7 @@ def diff_data(pipeline: Pipeline, here: str | None, there: str, question: Questi
         keys = given_keys(question.keys, chosen)
         for subject in chosen:
             try:
-                yield _diff(subject, first, second, keys.get(subject), question, one=one)
+                yield diff_table(subject, first, second, keys.get(subject), question, one=one)
             except _connector_error() as error:
                 raise StatementError(f"{subject.name}: {error}") from error
 
@@ -135,7 +135,7 @@ def _graph(pipeline: Pipeline, spec: Spec, connection: Connection) -> Graph:
     return pipeline.load(spec.target_name, rows=rows)[1]
 
 
-def _diff(
+def diff_table(
     subject: Subject,
     first: Connection,
     second: Connection,
@@ -144,6 +144,20 @@ def _diff(
     *,
     one: bool,
 ) -> TableDiff:
+    """Compare a table.
+
+    Args:
+        subject: the table.
+        first: the connection to A.
+        second: the connection to B.
+        given: the key; by default that of its step.
+        question: the columns and the tolerance.
+        one: whether the first connection sees both tables.
+
+    Raises:
+        UsageError: the key names a column that the tables lack.
+        snowflake.connector.errors.Error: a query failed.
+    """
     if one and subject.here == subject.there:
         return TableDiff(subject.name, Presence.SAME)
     here = None if subject.here is None else described(first, subject.here)

@@ -47,7 +47,10 @@ def subjects(graphs: tuple[Graph, Graph], targets: tuple[Target, Target]) -> lis
     found: dict[tuple[QualifiedName | None, QualifiedName | None], Subject] = {}
     for place in dict.fromkeys([*written[0], *written[1]]):
         names = [each[place][1] if place in each else None for each in written]
-        here, there = (_whole(name, target) for name, target in zip(names, targets, strict=True))
+        here, there = (
+            None if name is None else whole_name(name, target)
+            for name, target in zip(names, targets, strict=True)
+        )
         known = next(each[place] for each in written if place in each)
         keys = tuple(_keys(known[0]))
         earlier = found.get((here, there))
@@ -63,9 +66,8 @@ def _written(graph: Graph) -> Iterator[tuple[tuple[str, int], tuple[Node, Qualif
                 yield (node.name, place), (node, resource.name)
 
 
-def _whole(name: QualifiedName | None, target: Target) -> QualifiedName | None:
-    if name is None:
-        return None
+def whole_name(name: QualifiedName, target: Target) -> QualifiedName:
+    """Return the name of a table on a target, with its database and schema."""
     around = (target.database, target.schema_)[: 3 - len(name.parts)]
     return QualifiedName((*around, *name.parts))
 

@@ -103,19 +103,25 @@ class Isolated(Pipeline):
             else source
             for name, source in spec.pipeline.sources.items()
         }
-        pipeline = spec.pipeline.model_copy(
-            update={
-                "targets": {
-                    **spec.pipeline.targets,
-                    spec.target_name: self._place.target(spec.target),
-                },
-                "sources": sources,
-                "on_success": (),
-                "on_failure": (),
-                "state": self._place.state or spec.pipeline.state,
-            }
+        return placed(
+            spec,
+            self._place.target(spec.target),
+            sources=sources,
+            state=self._place.state or spec.pipeline.state,
         )
-        return dataclasses.replace(spec, pipeline=pipeline)
+
+
+def placed(spec: Spec, target: Target, **changed: object) -> Spec:
+    """Return a spec with another target, and without hooks.
+
+    Args:
+        spec: the spec.
+        target: the target.
+        **changed: other attributes of the pipeline, with their new values.
+    """
+    targets = {**spec.pipeline.targets, spec.target_name: target}
+    update = {"targets": targets, "on_success": (), "on_failure": (), **changed}
+    return dataclasses.replace(spec, pipeline=spec.pipeline.model_copy(update=update))
 
 
 def _from_test(source: Source, rows: QualifiedName, target: str) -> Source:

@@ -87,6 +87,7 @@ class PanelCall:
         future: the table with the future periods.
         size: the approximate number of series per partition.
         returned: the result columns to select, the series first.
+        sample: how many of the series are passed, chosen by a hash of their keys; None for all.
     """
 
     function: QualifiedName
@@ -95,6 +96,7 @@ class PanelCall:
     future: QualifiedName
     size: int
     returned: Iterable[Identifier]
+    sample: int | None = None
 
     @property
     def key(self) -> Identifier:
@@ -118,17 +120,29 @@ class PanelCall:
         known = Sql("")
         if self.step.settings.targets:  # a period may have another one
             known = sql(" WHERE {target} IS NOT NULL", target=self.step.settings.target)
+        series = sql(
+            "SELECT DISTINCT {key} FROM {features}{known}", key=key, features=self.features, known=known
+        )
+        if self.sample is not None:
+            series = sql(
+                "SELECT {key} FROM {features}{known} GROUP BY {key} ORDER BY MD5({key}::VARCHAR), {key} LIMIT {sample}",
+                key=key,
+                features=self.features,
+                known=known,
+                sample=Literal(self.sample),
+            )
         _, *others = self.returned
         return sql(
             "WITH PARTITIONS AS (\n"
             "  SELECT {key}, MOD(ROW_NUMBER() OVER (ORDER BY MD5({key}::VARCHAR), {key}), "
-            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) AS BUCKET\n  FROM (SELECT DISTINCT {key} FROM {features}{known})\n"
+            "GREATEST(1, CEIL(COUNT(*) OVER () / {size}))) AS BUCKET\n  FROM ({series})\n"
             "), DAYS AS (\n  SELECT {listed} FROM {features}{known}\n  UNION ALL\n  SELECT {listed} FROM {future}\n), T AS (\n"
             "  SELECT {taken}\n  FROM DAYS A JOIN PARTITIONS P ON P.{key} = A.{key}\n)\n"
             "SELECT F.SERIES AS {key}, {returned}\n"
             "FROM T, TABLE({function}({arguments}) OVER (PARTITION BY T.BUCKET ORDER BY T.SERIES, T.DATE)) AS F",
             key=key,
             size=Literal(self.size),
+            series=series,
             features=self.features,
             future=self.future,
             listed=listed,

@@ -45,6 +45,9 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
     The series column of the output table is text.
     """
 
+    series: int | None = None
+    """How many series are trained, for a comparison on a sample; None for all."""
+
     class Settings(StepSettings):
         """Settings of ``train_forecasters``."""
 
@@ -116,7 +119,8 @@ class TrainForecasters(Step["TrainForecasters.Settings"]):
                 features, artifacts=deployed.settings.keep_models, quantiles=deployed.settings.quantiles
             )
         ]
-        return PanelCall(s.function, features, s.features, s.future, size, names).query()
+        sample = None if size == WHOLE else self.series  # models of all series are not those of some
+        return PanelCall(s.function, features, s.features, s.future, size, names, sample).query()
 
     def plan(self, ctx: PlanContext) -> StepPlan:
         s = self.settings

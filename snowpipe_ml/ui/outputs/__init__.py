@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from snowpipe_ml.ui.outputs.comparison import CompareOutput
 from snowpipe_ml.ui.outputs.data import DiffDataOutput
 from snowpipe_ml.ui.outputs.events import RunEventOutput
 from snowpipe_ml.ui.outputs.history import (
@@ -29,6 +30,7 @@ from snowpipe_ml.ui.outputs.specs import (
 
 OUTPUTS: dict[str, type[BaseModel]] = {
     "cancel": CancelOutput,
+    "compare": CompareOutput,
     "cost": CostOutput,
     "diff": DiffOutput,
     "diff-data": DiffDataOutput,

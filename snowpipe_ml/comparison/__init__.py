@@ -1,0 +1,1 @@
+"""Compare a pipeline at two commits: `compare`."""

@@ -1,0 +1,92 @@
+"""Compare a pipeline at two commits: its steps, its SQL, its tables, its forecasts and its cost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from snowpipe_ml.comparison.commits import Commit, Repository, keep_times
+from snowpipe_ml.comparison.found import Comparison
+from snowpipe_ml.comparison.options import DEFAULT, Options
+from snowpipe_ml.comparison.runs import Runs
+from snowpipe_ml.comparison.steps import Side, step_changes
+from snowpipe_ml.comparison.throwaway import Throwaway
+from snowpipe_ml.engine.run.run import new_run
+from snowpipe_ml.errors import SpecError
+from snowpipe_ml.plugins import RunInfo
+
+
+def _silent(text: str) -> None:
+    """Ignore what is being done."""
+
+
+def compare(
+    spec: Path,
+    base: str,
+    head: str = "HEAD",
+    options: Options = DEFAULT,
+    tell: Callable[[str], None] = _silent,
+) -> Comparison:
+    """Compare a pipeline at two commits of its repository.
+
+    The files of both commits are written into temporary folders, and the pipeline is run there on embedded warehouses that
+    are removed afterwards. Only steps that change and those that they need are run. The head runs on a copy of the
+    warehouse on which the base has run, so that only its changes run again.
+
+    Args:
+        spec: the spec.
+        base: the ref that is compared with. Its commit is the one at which the head has left it.
+        head: the ref with the changes.
+        options: the options.
+        tell: called with what is being done, in words.
+
+    Raises:
+        SpecError: the spec is invalid at one of the commits.
+        UsageError: there is no repository, or a ref, the spec, the target or a variable does not exist.
+        StatementError: a table cannot be compared.
+    """
+    repository = Repository.of(spec)
+    commits = repository.commits(base, head)
+    with tempfile.TemporaryDirectory(prefix="snowpipe-compare-") as folder:
+        place = Path(folder)
+        trees = place / "base", place / "head"
+        specs = [repository.export(commit, tree) for commit, tree in zip(commits, trees, strict=True)]
+        keep_times(*trees)
+        run = new_run()
+        first, second = (
+            _side(path, commit, repository, tree, options, run)
+            for path, commit, tree in zip(specs, commits, trees, strict=True)
+        )
+        files = repository.changed_files(*commits)
+        steps = step_changes(first, second, files, repository.spec.parent)
+        found = Comparison(
+            second.spec.pipeline.name,
+            str(repository.spec),
+            second.spec.target_name,
+            *commits,
+            steps,
+            ran=False,
+            series=options.series,
+        )
+        if not options.run or all(step.declared for step in steps):
+            return found
+        return Runs(first, second, options, tell).compared(found)
+
+
+def _side(
+    path: Path, commit: Commit, repository: Repository, tree: Path, options: Options, run: RunInfo
+) -> Side:
+    """Read the pipeline at a commit; problems of its spec are told with the ref, and not with a temporary folder."""
+    folder = tree.with_name(f"{tree.name}-warehouse") if options.run else None
+    try:
+        return Side.read(Throwaway(path, options.variables, folder), options.target, run)
+    except SpecError as error:
+        problems = []
+        for problem in error.problems:
+            file = Path(problem.position.file)
+            inside = file.relative_to(tree) if file.is_relative_to(tree) else file
+            position = replace(problem.position, file=f"{commit.ref}:{inside.as_posix()}")
+            problems.append(replace(problem, position=position))
+        raise SpecError(problems) from error
