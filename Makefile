@@ -6,7 +6,9 @@ SPEC := pipelines/citibike.yaml
 # One process more than there are cores: tests also wait, for other processes and for the disk.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
-.PHONY: demo dashboard demo-insurance install parity check test test-slow test-integrations stress test-stress coverage docs benchmark format clean
+comma := ,
+
+.PHONY: demo dashboard demo-insurance install parity lock audit sbom check test test-slow test-integrations stress test-stress coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -42,12 +44,28 @@ demo-insurance: install
 
 install: $(VENV)/.installed
 
+EXTRAS := local,geo,forecast,plots,dashboard,automl,packages,openlineage,dev
+
 # Install torch first: this version is a small CPU build, and it satisfies all other packages that need torch.
-$(VENV)/.installed: setup.cfg pyproject.toml
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,geo,forecast,plots,dashboard,automl,packages,openlineage,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@
+
+# The versions with which the tests run, for all Python versions and platforms; `make lock UPGRADE=--upgrade` takes newer ones.
+lock: install
+	$(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	  $(UPGRADE) $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --output-file constraints.txt
+
+# Asks PyPI for known vulnerabilities of these versions.
+audit: install
+	$(BIN)/uv tool run pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# What the release is made of, in the format of CycloneDX.
+sbom: install
+	mkdir -p build
+	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py requirements constraints.txt --output-format JSON --output-file build/sbom.json
 
 parity: install
 	$(BIN)/python -m tests.documented.parity

@@ -29,7 +29,7 @@ class Triggers:
 
     @classmethod
     def read(cls, graph: Graph, ctx: PlanContext) -> Triggers:
-        """Return those of the sources of a graph, and of the views that read only such sources."""
+        """Read the triggers of the sources of a graph, and of the views that read only such sources."""
         found: dict[Resource, Trigger] = {}
         for node in graph.nodes.values():
             trigger = _of_node(node, found)

@@ -58,11 +58,11 @@ class QueryTag:
         return json.dumps(shared)[:-1] + ", "
 
     def of(self, run_id: str, step: str) -> str:
-        """Return the tag of the statements of a step."""
+        """Return the query tag of the statements of a step."""
         return self.prefix + json.dumps({"run": run_id, "step": step})[1:]
 
     def of_records(self, run_id: str) -> str:
-        """Return the tag of the statements of a run on its connection to the state store.
+        """Return the query tag of the statements that a run sends to the state store.
 
         It does not begin with the prefix: a run that takes a lock over must not cancel the statements with which
         another one looks at the lock.

@@ -141,7 +141,7 @@ def _checked(task: Task, graph: Graph) -> object:
 
 
 def _of_code(task: Task, graph: Graph, ctx: PlanContext) -> dict[str, Any]:
-    """The metadata that are known before a run: the type, the SQL, and the tables."""
+    """The metadata of an asset that is known before a run: the step type, the SQL, and the tables."""
     plans = [graph.nodes[node].step.plan(ctx) for node in task.nodes]
     statements = [statement.text for plan in plans for statement in plan.statements]
     found: dict[str, Any] = {"step type": task.type, "runs in": task.runs_in.value}
