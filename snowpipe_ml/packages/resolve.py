@@ -90,13 +90,14 @@ def resolve(
                 options += [option, str(file)]
         if wheels is not None:
             options += ["--no-index", "--find-links", str(wheels)]
-        found = _read_graph(_run([*options, "--annotation-style", "line"], requirements))
+        environment = _environment() if wheels is None else dict(os.environ)
+        found = _read_graph(_run([*options, "--annotation-style", "line"], requirements, environment))
         for text in requirements:
             found[canonicalize_name(Requirement(text).name)].root = True
         lock = Path(folder) / "pylock.toml"
         pins = Path(folder) / "pins.txt"
         pins.write_text("\n".join(f"{r.name}=={r.version}" for r in found.values()) + "\n", encoding="utf-8")
-        _run([*options, "--constraint", str(pins), "--output-file", str(lock)], requirements)
+        _run([*options, "--constraint", str(pins), "--output-file", str(lock)], requirements, environment)
         _add_wheels(found, tomllib.loads(lock.read_text(encoding="utf-8")))
     return found
 
@@ -125,7 +126,7 @@ def _add_wheels(found: Mapping[str, Resolved], lock: Mapping[str, object]) -> No
             resolved.wheels[name] = wheel["hashes"]["sha256"]
 
 
-def _run(options: Sequence[str], requirements: Sequence[str]) -> str:
+def _run(options: Sequence[str], requirements: Sequence[str], environment: Mapping[str, str]) -> str:
     command = [_uv(), "pip", "compile", *options, "-"]
     done = subprocess.run(
         command,
@@ -133,7 +134,7 @@ def _run(options: Sequence[str], requirements: Sequence[str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env=_environment(),
+        env=environment,
     )
     if done.returncode:
         raise PackageError(_explained(done.stderr, requirements))
@@ -155,16 +156,17 @@ def _environment() -> dict[str, str]:
     """The environment for uv, which uses pip's configured index unless uv has its own."""
     environment = dict(os.environ)
     if not any(environment.get(key) for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
-        asked = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        index = environment.get("PIP_INDEX_URL") or (asked.stdout.strip() if asked.returncode == 0 else "")
+        index = environment.get("PIP_INDEX_URL") or _configured_index()
         if index:
             environment["UV_DEFAULT_INDEX"] = index
     return environment
+
+
+def _configured_index() -> str:
+    """The index in pip's configuration files; an empty string if there is none."""
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
 def _explained(said: str, requirements: Sequence[str]) -> str:
