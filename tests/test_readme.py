@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.spec.models import Pipeline as Model
+from tests import forked
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -81,9 +80,7 @@ HOW_TO = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "debuggi
 @pytest.mark.parametrize("code", [*(block for language, block in BLOCKS if language == "python"), *HOW_TO])
 def test_python_examples(code: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns(".snowpipe"))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = forked.python(code, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,23 @@ from tests.conftest import write_spec
 SECRET = "words-of-the-host"
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Path:
-    """A folder of the machine with a file of each kind."""
-    (tmp_path / "x.txt").write_text(SECRET)
-    (tmp_path / "x.csv").write_text(f"a\n{SECRET}\n")
-    (tmp_path / "x.json").write_text(json.dumps({"a": SECRET}))
-    duckdb.sql(f"COPY (SELECT '{SECRET}' AS a) TO '{tmp_path}/x.parquet'")
-    with duckdb.connect(str(tmp_path / "x.duckdb")) as other:
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of each kind."""
+    folder = tmp_path_factory.mktemp("planted")
+    (folder / "x.txt").write_text(SECRET)
+    (folder / "x.csv").write_text(f"a\n{SECRET}\n")
+    (folder / "x.json").write_text(json.dumps({"a": SECRET}))
+    duckdb.sql(f"COPY (SELECT '{SECRET}' AS a) TO '{folder}/x.parquet'")
+    with duckdb.connect(str(folder / "x.duckdb")) as other:
         other.execute(f"CREATE TABLE t AS SELECT '{SECRET}' AS a")
+    return folder
+
+
+@pytest.fixture
+def host(planted: Path, tmp_path: Path) -> Path:
+    """A folder of the machine with copies of these files."""
+    shutil.copytree(planted, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

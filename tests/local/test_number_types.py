@@ -5,12 +5,16 @@ https://docs.snowflake.com/en/sql-reference/operators-arithmetic
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from snowpipe_ml.local import connect
 
 _FIXED, _REAL = 0, 1
 
@@ -64,20 +68,23 @@ _PLACES = {
 }
 
 
-@pytest.fixture
-def scales(session: Any) -> Any:
+@pytest.fixture(scope="module")
+def scales() -> Iterator[Any]:
     """Return the (type code, scale) of a statement's first column."""
-    cursor = session.connection.cursor()
+    connection = connect(None, "D")
+    cursor = connection.cursor()
     cursor.execute(
         "CREATE TABLE t (i INT, n NUMBER(7, 2), m NUMBER(12, 4), f FLOAT, d DATE, s VARCHAR(4), v VARIANT, b BOOLEAN)"
     )
     cursor.execute("INSERT INTO t SELECT 1, 2.5, 3.1234, 3.5, '2024-01-02', '3', 1.5, TRUE")
 
+    @functools.cache  # each expression is asked for in every place
     def ask(text: str) -> tuple[int, int | None]:
         column = cursor.execute(text).description[0]
         return column.type_code, column.scale
 
-    return ask
+    yield ask
+    connection.close()
 
 
 @pytest.mark.parametrize("place", _PLACES.values(), ids=_PLACES)

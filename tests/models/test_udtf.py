@@ -179,6 +179,8 @@ SIMPLE = {
 
 # The search of auto_arima takes seconds a series; tabnet_reference is tabnet in another library.
 QUICK = [name for name in MODELS if name not in ("auto_arima", "tabnet_reference")]
+# How long the networks train, where it does not matter how good they are.
+SHORT = {"tabnet": {"max_epochs": 2}, "mlp_global": {"steps": 20}}
 
 
 @pytest.mark.parametrize("name", [*QUICK, "best_of", "ensemble"])
@@ -186,7 +188,7 @@ def test_an_odd_series_is_forecast_or_says_why_not(handler: Any, name: str) -> N
     model = (
         {"best_of": BEST_OF, "ensemble": ENSEMBLE}[name]
         if name not in MODELS
-        else {**MODELS[name], **({"max_epochs": 2} if name == "tabnet" else {})}
+        else {**MODELS[name], **SHORT.get(name, {})}
     )
     # Each origin is another search for a model.
     plan = {**BACKTEST, "origins": 1 if name.startswith("auto_") else 2}
@@ -223,11 +225,9 @@ def test_model_code_imports_nothing_else_of_ours() -> None:
     assert models_archive() == models_archive()
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(models_archive())).extractall(folder)
-        code = f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__; "
-        code += "import sys; assert not {'torch', 'lightgbm', 'statsforecast'} & set(sys.modules)"
-        subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True
-        )
+        code = f"import sys; sys.path.insert(0, {folder!r}); "
+        code += f"import snowpipe_ml.models.udtf as m; assert m.__file__.startswith({folder!r}), m.__file__; "
+        code += "assert not {'torch', 'lightgbm', 'statsforecast'} & set(sys.modules); "
         # Every module is there, in the subpackages too: handlers and forecasters are named by their path.
         modules = sorted(
             str(path.relative_to(folder).with_suffix("")).replace("/", ".")
@@ -235,8 +235,6 @@ def test_model_code_imports_nothing_else_of_ours() -> None:
             for path in [Path(folder, "snowpipe_ml", path.relative_to(Path(snowpipe_ml.__file__).parent))]
             if path.stem != "__init__"
         )
-        code = f"import importlib; found = [importlib.import_module(m) for m in {modules!r}]; "
+        code += f"import importlib; found = [importlib.import_module(m) for m in {modules!r}]; "
         code += f"assert all(m.__file__.startswith({folder!r}) for m in found), found"
-        subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.path.insert(0, {folder!r}); {code}"], check=True
-        )
+        subprocess.run([sys.executable, "-c", code], check=True)
