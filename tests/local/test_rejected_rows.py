@@ -271,3 +271,18 @@ def test_a_field_that_is_not_closed_is_no_silent_loss(
     assert query("SELECT * FROM t") == []
     query(f"COPY INTO t FROM @s FILE_FORMAT = {form} ON_ERROR = CONTINUE")
     assert query("SELECT * FROM t") == [(1, "x")]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "SELECT 1"])
+def test_lines_of_many_rejected_rows_are_those_of_the_file(session: Any, query: Any, begin: str) -> None:
+    """In a transaction, DuckDB numbers the new rows of a table otherwise."""
+    query("CREATE STAGE s")
+    query("CREATE TABLE t (a NUMBER, b VARCHAR)")
+    data = b"a,b\n1,x\n" + b"bad,y\n" * 3000
+    session.file.put_stream(io.BytesIO(gzip.compress(data)), "@s/f.csv.gz", auto_compress=False)
+    query(begin)
+    copied = query("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1) ON_ERROR = CONTINUE")
+    assert copied[0][7] == 3
+    lines = query("SELECT MIN(line), MAX(line), COUNT(*) FROM TABLE(VALIDATE(t, JOB_ID => '_last'))")
+    assert lines == [(3, 3002, 3000)]
+    query("ROLLBACK")

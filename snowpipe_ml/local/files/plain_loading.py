@@ -62,7 +62,7 @@ class _Converted:
         self.name = f"_converted_{uuid.uuid4().hex}"
         # DuckDB keeps the order of the records, so their numbers need not be stored. Counting them while they are
         # read would bind the reader to one thread.
-        self._line = f"{fmt.skip} + rowid + 1"
+        self._line = ""
         self._failures: list[_Failure] = []
         self._values: list[str] = []
 
@@ -93,6 +93,9 @@ class _Converted:
         )
         odd = rejects.any
         rejects.drop()
+        # In a transaction, the ids of new rows do not begin with 0.
+        first = self._session.duck.execute(f"SELECT coalesce(min(rowid), 0) FROM {self.name}").fetchone()
+        self._line = f"rowid - {first[0] if first else 0} + {fmt.skip + 1}"
         return not odd
 
     def _text(self, place: int) -> str:

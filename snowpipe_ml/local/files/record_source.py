@@ -13,7 +13,20 @@ _SHOWN = 2**16
 
 
 class TooLongError(Exception):
-    """A record has more characters than :data:`~snowpipe_ml.local.files.csv.MAX_LINE`."""
+    """A record has more characters than :data:`~snowpipe_ml.local.files.csv.MAX_LINE`.
+
+    Attributes:
+        code: Snowflake's number of the error.
+        message: the error.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def _too_long() -> TooLongError:
+    return TooLongError(100082, f"Max LOB size ({MAX_LINE}) exceeded by a record")
 
 
 class Source:
@@ -68,7 +81,7 @@ class Source:
             if not found and self._ended:
                 return None
             if self._read + len(self._held) - self._at > MAX_LINE:
-                raise TooLongError
+                raise _too_long()
             searched = found.start() if found else max(self._at, len(self._held) - self._open)
             searched -= self._at
             self._fill()
@@ -76,7 +89,7 @@ class Source:
     def _take(self, end: int) -> str:
         self._read += end - self._at
         if self._read > MAX_LINE:
-            raise TooLongError
+            raise _too_long()
         piece = self._held[self._at : end]
         self._at = end
         return piece
@@ -116,7 +129,7 @@ class Source:
         """
         while not self._ended:
             if self._read + len(self._held) - self._at > MAX_LINE:
-                raise TooLongError
+                raise _too_long()
             self._fill()
         piece = self._take(len(self._held))
         self._count(piece)

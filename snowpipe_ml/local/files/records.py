@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from snowpipe_ml.local.catalog.stages import StagedFile
 from snowpipe_ml.local.core import errors
-from snowpipe_ml.local.files.csv import MAX_LINE, CsvFormat
+from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.record_source import Source, TooLongError
 
 _SPACES = " \t"
@@ -131,10 +131,10 @@ class _Splitter:
             self._take(piece)
             self._inside = False
             fields = self._fields()
-        except TooLongError:
+        except TooLongError as found:
             text = self._whole() + source.beginning()
             source.skip_record(self._inside)
-            return Record(line, text[:_SHOWN], [], 100082, f"Max LOB size ({MAX_LINE}) exceeded by a record")
+            return Record(line, text[:_SHOWN], [], found.code, found.message)
         except _Unreadable as found:
             place = sum(map(len, self._before)) + found.place
             return Record(line, self._whole(), [], found.code, found.message, place)
