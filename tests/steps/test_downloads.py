@@ -21,7 +21,8 @@ import pytest
 from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.run.outcome import RunResult
 from snowpipe_ml.errors import SourceFileError
-from snowpipe_ml.steps.data.downloads import _Redirects
+from snowpipe_ml.steps.data.connections import Redirects
+from snowpipe_ml.steps.data.downloads import Downloads
 from snowpipe_ml.steps.data.downloads import download as download_file
 from tests.conftest import ask, write_spec
 from tests.trips import zipped
@@ -152,7 +153,7 @@ def fetch(tmp_path: Path, server: Server) -> Callable[[str], bytes]:
     """Download one file of the server, without the pipeline around it and without waiting between attempts."""
 
     def fetch(name: str) -> bytes:
-        download_file(server.url, name, tmp_path / "fetched", wait=lambda seconds: None)
+        download_file(server.url, name, tmp_path / "fetched", Downloads(), wait=lambda seconds: None)
         return (tmp_path / "fetched").read_bytes()
 
     return fetch
@@ -502,6 +503,9 @@ def test_without_a_table_of_loads_a_replaced_file_is_not_loaded_beside_its_old_r
         ("http://8.8.8.8/a", "http://127.0.0.1/a", "private network"),
         ("https://8.8.8.8/a", "https://169.254.169.254/latest", "private network"),
         ("http://8.8.8.8/a", "http://[::1]/a", "private network"),
+        ("http://8.8.8.8/a", "http://[::ffff:10.0.0.1]/a", "private network"),
+        ("http://10.0.0.1/a", "http://10.0.0.2/b", "private network"),
+        ("http://10.0.0.1/a", "http://169.254.169.254/b", "private network"),
     ],
 )
 def test_a_redirect_to_another_scheme_or_a_private_address_is_refused(
@@ -509,7 +513,7 @@ def test_a_redirect_to_another_scheme_or_a_private_address_is_refused(
 ) -> None:
     request = urllib.request.Request(before)
     with pytest.raises(Exception, match=message):
-        _Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
+        Redirects(before).redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
 
 
 @pytest.mark.parametrize(
@@ -517,12 +521,13 @@ def test_a_redirect_to_another_scheme_or_a_private_address_is_refused(
     [
         ("http://8.8.8.8/a", "https://8.8.4.4/b"),
         ("http://127.0.0.1/a", "http://127.0.0.1/b"),
-        ("http://10.0.0.1/a", "http://10.0.0.2/b"),
+        ("http://10.0.0.1/a", "http://10.0.0.1:8080/b"),
+        ("http://localhost/a", "http://127.0.0.1/b"),
     ],
 )
 def test_other_redirects_are_followed(before: str, after: str) -> None:
     request = urllib.request.Request(before)
-    followed = _Redirects().redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
+    followed = Redirects(before).redirect_request(request, io.BytesIO(), 302, "Found", HTTPMessage(), after)
     assert followed is not None
     assert followed.full_url == after
 
@@ -543,6 +548,6 @@ def test_a_refused_redirect_is_not_retried(tmp_path: Path) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), Redirecting) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         with pytest.raises(SourceFileError, match="redirects from http to ftp"):
-            download_file(f"http://127.0.0.1:{running.server_port}", "x.csv", tmp_path / "x.csv")
+            download_file(f"http://127.0.0.1:{running.server_port}", "x.csv", tmp_path / "x.csv", Downloads())
         running.shutdown()
     assert Redirecting.asked == 1

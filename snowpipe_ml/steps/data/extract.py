@@ -34,7 +34,7 @@ from snowpipe_ml.plugins import (
 )
 from snowpipe_ml.sql import Literal, Sql, StagePath, join, sql
 from snowpipe_ml.steps.data.archives import DAMAGED, Archive, Limits, csv_members, folder_archives, month_of
-from snowpipe_ml.steps.data.downloads import download
+from snowpipe_ml.steps.data.downloads import Downloads, download
 from snowpipe_ml.steps.data.generated import SAMPLE, file_version, generate, generator_finding, given_version
 from snowpipe_ml.steps.data.layouts import write_member
 from snowpipe_ml.steps.data.staged_archives import ODD, StagedArchives, stage_name
@@ -107,6 +107,7 @@ class Extract(Step["Extract.Settings"]):
         on_changed: Choice["refuse", "replace", "append"] = Field(
             "refuse", description="Action for an archive that has changed since it was staged"
         )
+        downloads: Downloads = Field(Downloads(), description="Limits on the files at a URL")
         limits: Limits = Field(Limits(), description="Limits on the content of an archive")
         refused: TableName | None = Field(None, description="Table that receives a row for each refused file")
 
@@ -229,7 +230,7 @@ class Extract(Step["Extract.Settings"]):
 
         def fetch(name: str, target: Path) -> Archive | SourceFileError:
             try:
-                download(s.from_, name, target)
+                download(s.from_, name, target, s.downloads)
             except SourceFileError as error:
                 return error
             # Without the signature of the URL, which is secret and changes over time.
