@@ -1,7 +1,7 @@
 """Canaries: values that are put where secrets come from, and a search for them in all that is written.
 
 A canary has two random halves with awkward characters between them. It is found if 8 characters of a half are
-anywhere: in capitals, encoded, escaped, split over lines, inside an archive or a database. So a canary that was
+anywhere: in uppercase, encoded, escaped, split over lines, inside an archive or a database. So a canary that was
 masked in part is found too.
 """
 

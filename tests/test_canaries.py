@@ -381,8 +381,8 @@ def _in_zip(path: Path, text: str) -> None:
 
 LEAKS: dict[str, Callable[[str], str]] = {
     "as it is": lambda text: text,
-    "in capitals": str.upper,
-    "in small letters": str.lower,
+    "in uppercase": str.upper,
+    "in lowercase": str.lower,
     "URL-encoded": lambda text: quote(text, safe=""),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 behind one byte": lambda text: base64.b64encode(b"x" + text.encode()).decode(),

@@ -1,8 +1,8 @@
 """Finds known secrets in text, in every form in which text may contain them.
 
-Text and secrets are compared in small letters, without white space, quotes and backslashes. So a secret is found in
-capitals, as a literal of SQL, CSV, JSON or a shell, and where it was split over lines. The other forms, such as base64,
-are searched for besides.
+Text and secrets are compared in lowercase, without white space, quotes and backslashes. So a secret is found in
+uppercase, as a literal of SQL, CSV, JSON or a shell, and where it was split over lines. Other forms, such as base64,
+are searched for as well.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Part:
 
 
 def _folded(text: str) -> str:
-    """Return a text in small letters, and of the same length."""
+    """Return a text in lowercase, and of the same length."""
     lower = text.lower()
     if len(lower) != len(text):  # only this letter becomes longer
         lower = text.replace("İ", "i").lower()

@@ -30,8 +30,8 @@ def masked(text: str, matcher: Matcher = SECRETS) -> str:
 
 FORMS: dict[str, Callable[[str], str]] = {
     "as it is": lambda text: text,
-    "capitals": str.upper,
-    "small letters": str.lower,
+    "uppercase": str.upper,
+    "lowercase": str.lower,
     "SQL": lambda text: text.replace("\\", "\\\\").replace("'", "''"),
     "CSV": lambda text: text.replace('"', '""'),
     "JSON": lambda text: json.dumps(text)[1:-1],

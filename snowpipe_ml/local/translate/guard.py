@@ -65,7 +65,7 @@ def snowflake_functions() -> dict[str, int | None]:
 
 
 def is_documented(name: str) -> bool:
-    """Return whether Snowflake has a function, by its name in capitals."""
+    """Return whether Snowflake has a function, by its name in uppercase."""
     return name in snowflake_functions() or name.startswith("SYSTEM$")
 
 

@@ -164,7 +164,7 @@ def same_in_duckdb(*names: str) -> None:
 
 
 def is_served(name: str) -> bool:
-    """Return whether a Snowflake function, by its name in capitals, can be called."""
+    """Return whether a Snowflake function, by its name in uppercase, can be called."""
     return name in SCALAR_FUNCTIONS or name in SAME_IN_DUCKDB
 
 

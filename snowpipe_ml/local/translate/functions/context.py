@@ -214,7 +214,7 @@ def _statement(call: exp.Expr, session: Session) -> exp.Expr:
 
 @scalar_function("GETVARIABLE", returns=T.VARCHAR)
 def _variable(call: exp.Expr, session: Session) -> exp.Expr:
-    """Translate ``GETVARIABLE('NAME')``; the name is written in capitals."""
+    """Translate ``GETVARIABLE('NAME')``; the name is written in uppercase."""
     (name,) = checked(call, 1, 1)
     if not name.is_string:
         raise errors.UnsupportedError("GETVARIABLE with a name that is not a constant text")
