@@ -16,7 +16,7 @@ import logging
 import re
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO, overload
 from urllib.parse import unquote
 
@@ -153,7 +153,15 @@ def _current() -> Matcher:
 
 def redact(text: str) -> str:
     """Replace every known secret in a text, and everything that has the shape of a secret, by stars."""
-    spans = secret_spans(text)
+    return _starred(text, secret_spans(text))
+
+
+def redact_name(name: str) -> str:
+    """Replace the known secrets in a name, except words: ``DB_PASSWORD=sales`` must not hide a pipeline ``sales``."""
+    return _starred(name, known_secrets(name))
+
+
+def _starred(text: str, spans: Sequence[Span]) -> str:
     if not spans:
         return text
     made, at = [], 0
@@ -173,11 +181,8 @@ def secret_spans(text: str) -> list[Span]:
 
 def known_secrets(text: str) -> list[Span]:
     """Return where a text has known secrets that are no words, and so are not there by chance."""
-    return [
-        (start, end)
-        for start, end in _current().spans(text)
-        if not is_word(text[start:end].replace("-", "_"))
-    ]
+    spans = _current().spans(text) if _known else []
+    return [(start, end) for start, end in spans if not is_word(text[start:end].replace("-", "_"))]
 
 
 def mask_logs() -> None:
@@ -244,21 +249,21 @@ def _span(match: re.Match[str]) -> Span:
 
 
 @overload
-def redact_all(value: Mapping[str, object]) -> dict[str, object]: ...
+def redact_all(value: Mapping[str, object], by: Callable[[str], str] = ...) -> dict[str, object]: ...
 @overload
-def redact_all(value: object) -> object: ...
-def redact_all(value: object) -> object:
-    """Redact every text in a JSON-like value."""
+def redact_all(value: object, by: Callable[[str], str] = ...) -> object: ...
+def redact_all(value: object, by: Callable[[str], str] = redact) -> object:
+    """Redact every text in a JSON-like value, by :func:`redact` or :func:`redact_name`."""
     if isinstance(value, Markup):
         return redact_markup(value)
     if isinstance(value, str):
-        return redact(value)
+        return by(value)
     if isinstance(value, Mapping):
-        return {redact_all(key): redact_all(item) for key, item in value.items()}
+        return {redact_all(key, by): redact_all(item, by) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [redact_all(item) for item in value]
+        return [redact_all(item, by) for item in value]
     # Stars inside a number would not be valid JSON, so a text of stars replaces the whole number.
-    return STARS if isinstance(value, int | float) and redact(str(value)) != str(value) else value
+    return STARS if isinstance(value, int | float) and by(str(value)) != str(value) else value
 
 
 class RedactedStream:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from snowpipe_ml import Pipeline
 from snowpipe_ml.engine.events import RunStarted, Status, StepFinished
 from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.sql import Identifier, QualifiedName
@@ -39,3 +41,21 @@ def test_records_are_read_as_they_were_written(session: Any, query: Any, times: 
         (f"s{number}", "success", number if number % 2 else None, 0.25, message, None, number, True)
         for number, message in enumerate(messages)
     ]
+
+
+def test_a_secret_that_is_a_name_by_chance_hides_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for secret, name in (
+        ("DB_PASSWORD", "nesting"),
+        ("API_TOKEN", "hatching"),
+        ("FTP_PASSWORD", "fledglings"),
+    ):
+        monkeypatch.setenv(secret, name)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "name: nesting\ntargets:\n  local: {type: local, path: warehouse}\nsteps:\n"
+        "  hatching: {type: transform, query: SELECT 1 AS X, writes: fledglings}\n"
+    )
+    assert Pipeline.from_yaml(spec).run().ok
+    assert [step.status.value for step in Pipeline.from_yaml(spec).run().steps.values()] == ["reused"]

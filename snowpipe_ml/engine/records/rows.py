@@ -8,13 +8,18 @@ from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
 from snowpipe_ml.engine.events import RunStarted, Status
-from snowpipe_ml.text.redaction import redact_all
+from snowpipe_ml.text.redaction import redact, redact_all, redact_name
 from snowpipe_ml.version import __version__
 
 COLUMNS = (
     *("RUN_ID", "PIPELINE", "TARGET", "EVENT", "AT", "STEP", "STATUS"),
     *("ROW_COUNT", "SECONDS", "MESSAGE", "ERROR", "DETAILS", "WRITTEN_BY"),
 )
+
+
+# Names by which later runs find what they look for. A secret that is a word can be one of them by chance.
+_NAMES = frozenset({"RUN_ID", "PIPELINE", "TARGET", "EVENT", "STEP", "STATUS"})
+_NAMES_IN_DETAILS = frozenset({"inputs", "outputs", "writes", "blamed"})
 
 
 class Values(TypedDict, total=False):
@@ -47,8 +52,16 @@ def row_of(run: RunStarted, event: str, **values: Unpack[Values]) -> dict[str, o
         "ERROR": values.get("error"),
         "WRITTEN_BY": f"snowpipe-ml {__version__}",
     }
-    kept = {**redact_all(row), "DETAILS": json.dumps(redact_all(values.get("details") or {}))}
+    details = _redacted(values.get("details") or {}, _NAMES_IN_DETAILS)
+    kept = {**_redacted(row, _NAMES), "DETAILS": json.dumps(details)}
     return {name: value for name, value in kept.items() if value is not None}
+
+
+def _redacted(values: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:
+    return {
+        redact(key): redact_all(value, redact_name if key in names else redact)
+        for key, value in values.items()
+    }
 
 
 def values_of(row: Mapping[str, object]) -> list[object]:
