@@ -19,8 +19,8 @@ _PARTS: dict[type[exp.Expr], frozenset[str]] = {
     of: frozenset(parts.split())
     for of, parts in {
         # Queries
-        exp.Select: f"{_QUERY} expressions distinct from_ where group having qualify connect sample hint",
-        exp.Subquery: f"{_QUERY} this alias sample",
+        exp.Select: f"{_QUERY} expressions distinct from_ where group having qualify connect match sample hint",
+        exp.Subquery: f"{_QUERY} this alias match sample",
         exp.Union: f"{_QUERY} this expression distinct by_name",
         exp.Except: f"{_QUERY} this expression distinct",
         exp.Intersect: f"{_QUERY} this expression distinct",
@@ -57,6 +57,8 @@ _PARTS: dict[type[exp.Expr], frozenset[str]] = {
         "prefixed_pivot_columns pivot_column_naming value_columns_first",
         exp.PivotAlias: "this alias",
         exp.PivotAny: "this",
+        exp.MatchRecognize: "partition_by order measures rows after pattern define alias",
+        exp.MatchRecognizeMeasure: "this window_frame",
         exp.HistoricalData: "this kind expression",
         exp.Changes: "information at_before end",
         exp.DirectoryStage: "this",
@@ -152,9 +154,6 @@ _PARTS: dict[type[exp.Expr], frozenset[str]] = {
 
 # What Snowflake has and no rule serves: nodes, and parts of nodes.
 _REFUSED: dict[type[exp.Expr] | tuple[type[exp.Expr], str], str] = {
-    exp.MatchRecognize: "MATCH_RECOGNIZE",
-    (exp.Select, "match"): "MATCH_RECOGNIZE",
-    (exp.Subquery, "match"): "MATCH_RECOGNIZE",
     exp.SemanticView: "SEMANTIC_VIEW",
     exp.Lock: "SELECT ... FOR UPDATE",
     (exp.Select, "locks"): "SELECT ... FOR UPDATE",

@@ -16,6 +16,8 @@ _COLUMN_NAME = re.compile(r"""[(,]\s*(?:"[^"]+"|\w+)\s+$""")
 def syntax_error(text: str, details: dict[str, Any]) -> Exception:
     """Make the error for what sqlglot says about a statement."""
     description, found = str(details.get("description", "")), details.get("highlight") or "<EOF>"
+    if str(found).upper() == "MATCH_RECOGNIZE":
+        return errors.UnsupportedError("MATCH_RECOGNIZE of a joined relation", "Put it into a subquery")
     line, start = (
         details.get("line", 1),
         details.get("col", 1) - len(found),

@@ -19,6 +19,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.collection import collector_paused
 from snowpipe_ml.local.syntax.call_arguments import check_arguments
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
+from snowpipe_ml.local.syntax.match_tokens import complete_skip
 from snowpipe_ml.local.syntax.parse_errors import AT_END, syntax_error
 from snowpipe_ml.local.syntax.spread import spread
 
@@ -287,6 +288,13 @@ class _Parser(SnowflakeParser):
         if self._curr is not None and self._curr.token_type == TokenType.L_BRACKET:
             self.raise_error("Unexpected token", self._curr)
         node: exp.In = super()._parse_in(this, alias)
+        return node
+
+    def _parse_match_recognize(self) -> exp.MatchRecognize | None:
+        """Parse MATCH_RECOGNIZE, also with ``SKIP TO b``."""
+        if self._curr is not None and self._curr.token_type == TokenType.MATCH_RECOGNIZE:
+            self._tokens_size += complete_skip(self._tokens, self._index)
+        node: exp.MatchRecognize | None = super()._parse_match_recognize()
         return node
 
     def _parse_wrapped(self, parse_method: Callable[[], Any], optional: bool = False) -> Any:

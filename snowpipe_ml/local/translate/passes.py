@@ -18,6 +18,7 @@ from snowpipe_ml.local.translate.exact_names import check_aliases, check_case
 from snowpipe_ml.local.translate.guard import check_functions, check_relations, name_identifiers, name_tables
 from snowpipe_ml.local.translate.hierarchies import rewrite_hierarchies
 from snowpipe_ml.local.translate.joins import rewrite_joins
+from snowpipe_ml.local.translate.match_recognize import rewrite_matches
 from snowpipe_ml.local.translate.names import (
     name_projections,
     own_columns,
@@ -56,6 +57,9 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     for expand in USER_QUERIES:
         expand(tree, session)
     written = Present(tree)
+    if written.has(exp.MatchRecognize):
+        rewrite_matches(tree, compiler)
+        written = Present(tree)
     if written.has(exp.Parameter):
         replace_variables(tree, session)
     if written.has(exp.TableFromRows):

@@ -9,7 +9,10 @@ from snowpipe_ml.local.syntax.trees import nodes
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, depends_on_session
 
 # Relations and functions whose translation reads something that changes without a statement of DDL.
-_CHANGING = (exp.TableFromRows, exp.DirectoryStage, exp.Placeholder, exp.Parameter, exp.DynamicIdentifier)
+_CHANGING = (
+    *(exp.TableFromRows, exp.DirectoryStage, exp.Placeholder, exp.Parameter, exp.DynamicIdentifier),
+    exp.MatchRecognize,
+)
 
 
 def is_reusable(tree: exp.Expr, session: Session) -> bool:
