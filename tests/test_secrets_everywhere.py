@@ -281,8 +281,23 @@ def test_the_token_of_a_package_index_is_not_shown(tmp_path: Path, monkeypatch: 
         ("AccountName=x;AccountKey=s3cret/+x==;EndpointSuffix=y", "s3cret"),
         ("X-Api-Key: s3cretkey", "s3cretkey"),
         ('{"x-api-key": "s3cretkey"}', "s3cretkey"),
+        ('Authorization: Snowflake Token="ver:1-s3cret0123"', "s3cret0123"),
+        ("Authorization: token s3crettoken0123", "s3crettoken0123"),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/1, Signature=0123456789abcdef0123",
+            "0123456789abcdef0123",
+        ),
+        ("Cookie: theme=dark; session=s3cretsession", "s3cretsession"),
+        ('{"Set-Cookie": "sid=s3cretsession", "b": 1}', "s3cretsession"),
+        ("export AWS_SECRET_ACCESS_KEY=s3cretkey/abc", "s3cretkey/abc"),
+        ("CREATE USER robin PASSWORD = 's3cret pass'", "s3cret pass"),
+        ("TYPE = GENERIC_STRING SECRET_STRING='s3cret'", "s3cret"),
+        ("CREDENTIALS = (AWS_TOKEN = 's3cret0')", "s3cret0"),
+        ("pushed with ghp_s3cret0123456789abcdef", "s3cret0123456789"),
+        ("xoxb-s3cret0123456789 is the bot", "s3cret0123456789"),
+        ("eyJhbGciOiJIUzI1.eyJzdWIiOiIx.s3cretsignature", "s3cretsignature"),
     ],
-    ids=range(35),
+    ids=range(47),
 )
 def test_what_looks_like_a_secret_is_hidden_without_being_known(text: str, secret: str) -> None:
     found = redact(text)
@@ -311,6 +326,13 @@ def test_what_looks_like_a_secret_is_hidden_without_being_known(text: str, secre
         "WHERE password = reset_password",
         '{"a": "password=", "b": "it\'s"}',
         "api-key,STATION_ID",
+        "authorization: see the documentation",
+        "Authorization required by the server",
+        "cookie: with chocolate",
+        "a.reset_password = 1",
+        "the task-live-2024 of scikit-learn",
+        "password = {{ env.DB_PASSWORD | literal }}",
+        "signature=verified",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -9,32 +9,23 @@ in all forms of :mod:`snowpipe_ml.text.secret_forms`.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import logging
 import re
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO, overload
-from urllib.parse import unquote
 
 from snowpipe_ml.text.printable import visible
 from snowpipe_ml.text.secret_forms import Matcher, Span, joined
 from snowpipe_ml.text.secret_names import is_clear, is_unclear, is_word, looks_like_key
+from snowpipe_ml.text.secret_shapes import passwords_of_urls, shape_spans, shaped_secrets
 
 STARS = "******"
 # A shorter value would match unrelated text by chance.
 _SHORTEST = 6
-# What is longer in a header is a token, and elsewhere no word.
-_SHORTEST_TOKEN, _LONGEST_WORD = 16, 64
-# A password in a URL ends at the last @ before the path. If the password contains a slash, the @
-# follows the slash, and the password must not be mistaken for a port and a path. A bracket starts
-# an IPv6 address. All lengths are bounded, since the text may be hostile.
-_USER = r"[^/\s:@'\"<>\[]{0,200}"
-_TO_AT = r"(?:[^/?#\s'\"<>]{1,500}|(?!\d{1,5}[/?#,;])[^\s@'\"<>]{1,200})(?=@)"
-_IN_URL = re.compile(rf"://{_USER}:({_TO_AT})")
 # A tag, or the text between two tags. An attribute may contain the end of a tag.
 _MARKUP_PART = re.compile(r"""<(?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+|<""")
 # The attributes of a tag that are read to people, or that lead somewhere.
@@ -42,32 +33,6 @@ _LABEL = re.compile(
     r"""(?P<name>\s(?:aria-[a-z]+|data-[a-z-]+|title|alt|(?:xlink:)?href)=)(?P<quote>["'])(?P<value>.*?)(?P=quote)""",
     re.DOTALL,
 )
-# URL parameters: those of Azure's, Amazon's and Google's signed URLs, and common names of API keys.
-_PARAMETERS = (
-    r"sig|signature|token|access_token|refresh_token|id_token|auth_token|sas_token|api_?key|client_secret|secret|password|"
-    r"passwd|pwd|awsaccesskeyid|x-amz-(?:signature|credential|security-token)|x-goog-(?:signature|credential)"
-)
-# Settings of connection strings and of SQL. A name after a dot is a column.
-_SETTINGS = r"password|passwd|pwd|passphrase|accountkey|sharedaccesskey|client_?secret|aws_secret_key|secret_?access_?key|api_?key"
-_HEADERS = r"(?:x-)?api-key|(?:x-(?:auth|access|vault)|private)-token"
-# A match must not extend past the end of a string in JSON or CSV: unquoted values have no quote,
-# backslash or comma.
-_SHAPES = re.compile(
-    rf"(?P<user>\b[a-z][a-z0-9+.-]{{1,30}}://{_USER}:){_TO_AT}"
-    rf"|(?P<parameter>(?:[?&;]|&amp;|\\u0026)(?:{_PARAMETERS})=)[^&\s'\"<>#\\;)]+"
-    rf"|(?P<setting>(?<![\w.$])(?:{_SETTINGS})=(?:\\?['\"])?)"
-    r"(?:(?<=')[^'\"\\\n]{1,500}|(?!\{\{)[^\s;&'\"<>,:)}\]\\][^\s;&'\"<>,)\\]{3,500})"
-    rf"|(?P<api>\b(?:{_HEADERS})['\"]?\s{{0,9}}[:=]\s{{0,9}}['\"]?)(?!\d+\b)[A-Za-z0-9._~+/=-]{{6,500}}"
-    r"|(?P<header>\bauthorization['\"]?\s{0,9}[:=]\s{0,9}['\"]?(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]+"
-    r"|(?P<bearer>\bbearer\s+)(?=[A-Za-z0-9._~+/-]{0,40}[0-9._])[A-Za-z0-9._~+/-]{12,}=*"
-    r"|(?P<key>-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)(?!\*)[^\"'<>]*?"
-    r"(?P<end>-----END [A-Z ]{0,40}PRIVATE KEY-----|(?=[\"'<>])|\Z)",
-    re.I,
-)
-_LEADS = ("user", "parameter", "setting", "api", "header", "bearer", "key")
-# Every text that matches one of the shapes contains one of these.
-_MARKS = ("://", "=", "earer", "asic", "PRIVATE KEY", "pi-", "PI-", "oken", "OKEN")
-
 _known: set[str] = set()
 _matcher: Matcher | None = None
 _lock = threading.Lock()
@@ -99,26 +64,8 @@ def remember_secrets(values: Mapping[str, object]) -> None:
 
 def remember_shapes(text: str) -> None:
     """Remember what in a text has the shape of a secret, since other texts may have it without that shape."""
-    if not any(mark in text for mark in _MARKS):
-        return
-    for match in _SHAPES.finditer(text):
-        kind, lead = _lead(match)
-        start, end = _span(match)
-        for part in _parts(kind, lead, text[start:end]):
-            remember(part)
-
-
-def _parts(kind: str, lead: str, value: str) -> Iterator[str]:
-    """Yield the secrets in a value of a shape. A word is none, as in ``?token=monday``: only the shape hides it."""
-    if kind == "key":
-        yield value
-        return
-    texts = {value, unquote(value)}
-    if kind == "header" and lead.rstrip().lower().endswith("basic"):
-        with contextlib.suppress(ValueError):  # no base64 of a user and a password
-            texts.add(base64.b64decode(value).decode().partition(":")[2])
-    long = _SHORTEST_TOKEN if kind in ("header", "bearer") else _LONGEST_WORD
-    yield from (text for text in texts if len(text) >= long or not is_word(text))
+    for part in shaped_secrets(text):
+        remember(part)
 
 
 def _remember_below(value: object, *, clear: bool, unclear: bool) -> None:
@@ -132,8 +79,8 @@ def _remember_below(value: object, *, clear: bool, unclear: bool) -> None:
     elif isinstance(value, str):
         if clear or (unclear and looks_like_key(value)):
             remember(value)
-        for password in _IN_URL.findall(value):
-            remember(unquote(password))
+        for password in passwords_of_urls(value):
+            remember(password)
         remember_shapes(value)
         if value.lstrip().startswith(("{", "[")):
             with contextlib.suppress(ValueError, RecursionError):  # no JSON
@@ -174,9 +121,8 @@ def _starred(text: str, spans: Sequence[Span]) -> str:
 def secret_spans(text: str) -> list[Span]:
     """Return where a text has what :func:`redact` replaces, in order and without overlaps."""
     found = _current().spans(text) if _known else []
-    if any(mark in text for mark in _MARKS):
-        found = joined([*found, *map(_span, _SHAPES.finditer(text))])
-    return found
+    shaped = shape_spans(text)
+    return joined([*found, *shaped]) if shaped else found
 
 
 def known_secrets(text: str) -> list[Span]:
@@ -236,16 +182,6 @@ def redact_markup(text: str) -> str:
 
 def _redacted_label(match: re.Match[str]) -> str:
     return f"{match['name']}{match['quote']}{redact(match['value'])}{match['quote']}"
-
-
-def _lead(match: re.Match[str]) -> tuple[str, str]:
-    """Return the kind of a shape, and its text up to the secret."""
-    return next((name, match[name]) for name in _LEADS if match[name] is not None)
-
-
-def _span(match: re.Match[str]) -> Span:
-    """Return the place of the secret in a shape."""
-    return match.start() + len(_lead(match)[1]), match.end() - len(match["end"] or "")
 
 
 @overload

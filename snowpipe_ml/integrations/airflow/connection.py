@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Connection
 
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.text.redaction import remember_secrets
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -52,6 +53,7 @@ def parameters_of(connection: Connection) -> dict[str, object]:
         name.removeprefix("extra__snowflake__"): value for name, value in connection.extra_dejson.items()
     }
     values = {name: value for name, value in {**given, **extra}.items() if value not in (None, "")}
+    remember_secrets(values)
     content = values.pop("private_key_content", None)
     if content is not None:
         values["private_key"] = _private_key(str(content), values.pop("password", None), connection.conn_id)

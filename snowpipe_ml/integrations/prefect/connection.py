@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
+from snowpipe_ml.text.redaction import remember_secrets
+
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
@@ -33,8 +35,7 @@ class SnowflakeConnection(Block):
         """Open a Session."""
         from snowflake.snowpark import Session
 
-        values = {
-            **self.parameters,
-            **{name: secret.get_secret_value() for name, secret in self.secrets.items()},
-        }
+        secrets = {name: secret.get_secret_value() for name, secret in self.secrets.items()}
+        remember_secrets({"secrets": secrets})
+        values = {**self.parameters, **secrets}
         return Session.builder.configs(dict(values)).create()
