@@ -5,9 +5,11 @@ DuckDB allows no other statement on a connection until a result is fetched compl
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -41,6 +43,20 @@ _PRIVATE = re.compile(
     r"DROP (?:TABLE|VIEW) (?:IF EXISTS )?_)",
     re.I,
 )
+
+
+def _sign(function: Any) -> None:
+    """Keep the signature of a function with it.
+
+    DuckDB asks for the signature of each function whenever an instance is opened, and Python would evaluate its
+    annotations each time. The types are given, so the annotations are left out.
+    """
+    if not hasattr(function, "__signature__"):
+        found = inspect.signature(function)
+        parameters = [one.replace(annotation=one.empty) for one in found.parameters.values()]
+        function.__signature__ = found.replace(
+            parameters=parameters, return_annotation=inspect.Signature.empty
+        )
 
 
 class Commits:
@@ -266,6 +282,7 @@ class Duck:
         Unless it is pure, it is called wherever it is written, also where its
         arguments are constant.
         """
+        _sign(function)
 
         def create(connection: duckdb.DuckDBPyConnection) -> None:
             connection.create_function(

@@ -12,6 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 import duckdb
@@ -26,8 +27,9 @@ _METHOD = re.compile(r"\s*(snappy|zlib|zstd|bz2)\s*(?:\(\s*(\d+)\s*\))?\s*\Z", r
 Values: TypeAlias = pa.ChunkedArray | pa.Array
 
 
-def register(duck: Duck) -> None:
-    """Register the functions for all connections of an instance; each has two parameters."""
+@cache
+def _functions() -> tuple[tuple[str, Callable[[Values, Values], pa.Array], tuple[str, str], str], ...]:
+    """The functions by name, each with the types of its two parameters and of its result."""
     functions: tuple[tuple[str, Callable[..., bytes | str | None], tuple[str, str], str], ...] = (
         ("sf_native_sha2", _sha2, ("BLOB", "BIGINT"), "BLOB"),
         ("sf_native_compress", _compress, ("BLOB", "VARCHAR"), "BLOB"),
@@ -36,10 +38,18 @@ def register(duck: Duck) -> None:
         ("sf_native_read_number", number_formats.read, ("VARCHAR", "VARCHAR"), "VARCHAR"),
         ("sf_native_ip", _parse_ip, ("VARCHAR", "VARCHAR"), "VARCHAR"),
     )
-    for name, function, parameters, result in functions:
+    return tuple(
+        (name, _of_vectors(function, pa.string() if result == "VARCHAR" else pa.binary()), parameters, result)
+        for name, function, parameters, result in functions
+    )
+
+
+def register(duck: Duck) -> None:
+    """Register the functions for all connections of an instance; each has two parameters."""
+    for name, function, parameters, result in _functions():
         duck.create_function(
             name,
-            _of_vectors(function, pa.string() if result == "VARCHAR" else pa.binary()),
+            function,
             [duckdb.sqltype(kind) for kind in parameters],
             duckdb.sqltype(result),
             pure=True,
