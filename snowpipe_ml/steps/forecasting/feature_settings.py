@@ -18,7 +18,16 @@ from snowpipe_ml.sql import Fragment, Identifier, Sql, join, sql
 from snowpipe_ml.steps.forecasting.calendar_features import DateFeature, Fourier, Holidays, date_columns
 from snowpipe_ml.steps.forecasting.covariates import Exogenous, Static
 from snowpipe_ml.steps.forecasting.periods import Periods
-from snowpipe_ml.steps.forecasting.targets import Aggregate, Gaps, PastFeature, Target, TargetSettings
+from snowpipe_ml.steps.forecasting.targets import (
+    Aggregate,
+    AggregateSetting,
+    GapsSetting,
+    PastFeature,
+    Target,
+    TargetSettings,
+    ValueSetting,
+    check_aggregate,
+)
 
 FrequencyName = Choice[
     "5min",
@@ -105,17 +114,9 @@ class FeatureSettings(StepSettings):
         description="Time zone of `timestamp` if its type has none; with the same one as `timezone`, periods are by the "
         "clock on the wall",
     )
-    value: ColumnName | None = Field(
-        None, description="Column to aggregate per period; without it, events are counted"
-    )
-    aggregate: Aggregate | None = Field(
-        None, description="How values are aggregated; by default `sum` with `value`, and `count` without it"
-    )
-    gaps: Gaps | None = Field(
-        None,
-        description="The target of periods without an event: by default `zero` for `count`, `sum` and `distinct`, and "
-        "`unknown` for the other aggregates",
-    )
+    value: ValueSetting = None
+    aggregate: AggregateSetting = None
+    gaps: GapsSetting = None
     partial: Choice["drop", "keep"] = Field(
         "drop",
         description="The first and the last period, where the events begin later or end earlier in it than in any "
@@ -170,8 +171,7 @@ class FeatureSettings(StepSettings):
 
     @model_validator(mode="after")
     def _aggregate_fits(self) -> FeatureSettings:
-        if self.value is None and self.aggregate not in (None, "count"):
-            raise ValueError(f"`aggregate: {self.aggregate}` needs `value`, the column to aggregate")
+        check_aggregate(self.aggregate, self.value)
         if self.stored_timezone is not None and self.timezone is None:
             raise ValueError("`stored_timezone` needs `timezone`, the time zone of the periods")
         return self

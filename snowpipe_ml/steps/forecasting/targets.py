@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 from typing import Literal as Choice
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,28 +16,44 @@ Aggregate = Choice["count", "sum", "mean", "min", "max", "distinct"]
 Gaps = Choice["zero", "unknown"]
 _FUNCTIONS = {"sum": "SUM", "mean": "AVG", "min": "MIN", "max": "MAX", "count": "COUNT"}
 
+ValueSetting = Annotated[
+    ColumnName | None, Field(description="Column to aggregate per period; without it, events are counted")
+]
+AggregateSetting = Annotated[
+    Aggregate | None,
+    Field(description="How values are aggregated; by default `sum` with `value`, and `count` without it"),
+]
+GapsSetting = Annotated[
+    Gaps | None,
+    Field(
+        description="The target of periods without an event: by default `zero` for `count`, `sum` and `distinct`, and "
+        "`unknown` for the other aggregates"
+    ),
+]
+
+
+def check_aggregate(aggregate: Aggregate | None, value: Identifier | None) -> None:
+    """Check that an aggregate has a column to aggregate, unless it counts.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if value is None and aggregate not in (None, "count"):
+        raise ValueError(f"`aggregate: {aggregate}` needs `value`, the column to aggregate")
+
 
 class TargetSettings(BaseModel):
     """One of several targets of the same events."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
-    value: ColumnName | None = Field(
-        None, description="Column to aggregate per period; without it, events are counted"
-    )
-    aggregate: Aggregate | None = Field(
-        None, description="How values are aggregated; by default `sum` with `value`, and `count` without it"
-    )
-    gaps: Gaps | None = Field(
-        None,
-        description="The target of periods without an event: by default `zero` for `count`, `sum` and `distinct`, and "
-        "`unknown` for the other aggregates",
-    )
+    value: ValueSetting = None
+    aggregate: AggregateSetting = None
+    gaps: GapsSetting = None
 
     @model_validator(mode="after")
     def _aggregate_fits(self) -> TargetSettings:
-        if self.value is None and self.aggregate not in (None, "count"):
-            raise ValueError(f"`aggregate: {self.aggregate}` needs `value`, the column to aggregate")
+        check_aggregate(self.aggregate, self.value)
         return self
 
 
