@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,7 @@ from snowpipe_ml.comparison.runs import Runs
 from snowpipe_ml.comparison.steps import Side, step_changes
 from snowpipe_ml.comparison.throwaway import Throwaway
 from snowpipe_ml.engine.run.run import new_run
-from snowpipe_ml.errors import SpecError
-from snowpipe_ml.plugins import RunInfo
+from snowpipe_ml.errors import SpecError, UsageError
 
 
 def _silent(text: str) -> None:
@@ -50,43 +50,68 @@ def compare(
     repository = Repository.of(spec)
     commits = repository.commits(base, head)
     with tempfile.TemporaryDirectory(prefix="snowpipe-compare-") as folder:
-        place = Path(folder)
-        trees = place / "base", place / "head"
-        specs = [repository.export(commit, tree) for commit, tree in zip(commits, trees, strict=True)]
-        keep_times(*trees)
-        run = new_run()
-        first, second = (
-            _side(path, commit, repository, tree, options, run)
-            for path, commit, tree in zip(specs, commits, trees, strict=True)
-        )
-        files = repository.changed_files(*commits)
-        steps = step_changes(first, second, files, repository.spec.parent)
-        found = Comparison(
-            second.spec.pipeline.name,
-            str(repository.spec),
-            second.spec.target_name,
-            *commits,
-            steps,
-            ran=False,
-            series=options.series,
-        )
-        if not options.run or all(step.declared for step in steps):
-            return found
-        return Runs(first, second, options, tell).compared(found)
+        trees = Path(folder) / "base", Path(folder) / "head"
+        with _told_with_refs(dict(zip(trees, commits, strict=True))):
+            return _compared(repository, commits, trees, options, tell)
 
 
-def _side(
-    path: Path, commit: Commit, repository: Repository, tree: Path, options: Options, run: RunInfo
-) -> Side:
-    """Read the pipeline at a commit; problems of its spec are told with the ref, and not with a temporary folder."""
-    folder = tree.with_name(f"{tree.name}-warehouse") if options.run else None
+def _compared(
+    repository: Repository,
+    commits: tuple[Commit, Commit],
+    trees: tuple[Path, Path],
+    options: Options,
+    tell: Callable[[str], None],
+) -> Comparison:
+    specs = [repository.export(commit, tree) for commit, tree in zip(commits, trees, strict=True)]
+    keep_times(*trees)
+    run = new_run()
+    first, second = (
+        Side.read(
+            Throwaway(
+                path, options.variables, tree.with_name(f"{tree.name}-warehouse") if options.run else None
+            ),
+            options.target,
+            run,
+        )
+        for path, tree in zip(specs, trees, strict=True)
+    )
+    files = repository.changed_files(*commits)
+    steps = step_changes(first, second, files, repository.spec.parent)
+    found = Comparison(
+        second.spec.pipeline.name,
+        str(repository.spec),
+        second.spec.target_name,
+        *commits,
+        steps,
+        ran=False,
+        series=options.series,
+    )
+    if not options.run or all(step.declared for step in steps):
+        return found
+    return Runs(first, second, options, tell).compared(found)
+
+
+@contextmanager
+def _told_with_refs(trees: Mapping[Path, Commit]) -> Iterator[None]:
+    """Tell the problems of a spec with the ref of its commit, and not with the temporary folder."""
     try:
-        return Side.read(Throwaway(path, options.variables, folder), options.target, run)
+        yield
     except SpecError as error:
         problems = []
         for problem in error.problems:
             file = Path(problem.position.file)
-            inside = file.relative_to(tree) if file.is_relative_to(tree) else file
-            position = replace(problem.position, file=f"{commit.ref}:{inside.as_posix()}")
-            problems.append(replace(problem, position=position))
+            told = next(
+                (
+                    f"{commit.ref}:{file.relative_to(tree).as_posix()}"
+                    for tree, commit in trees.items()
+                    if file.is_relative_to(tree)
+                ),
+                str(file),
+            )
+            problems.append(replace(problem, position=replace(problem.position, file=told)))
         raise SpecError(problems) from error
+    except UsageError as error:
+        text = str(error)
+        for tree, commit in trees.items():
+            text = text.replace(f"{tree}/", f"{commit.ref}:")
+        raise UsageError(text) from error

@@ -58,7 +58,7 @@ class Runs:
         failed = [_failed(result) for result in results]
         known = [name for name in changed if not any(name in each for each in failed)]
         shared = [name for name in known if name in self.base.graph.nodes and name in self.head.graph.nodes]
-        self.tell(f"comparing the outputs of {len(shared)} steps")
+        self.tell(f"comparing the outputs of {len(shared)} step{'' if len(shared) == 1 else 's'}")
         with closing(self.head.pipeline.connect(self.options.target)) as connection:
             try:
                 tables = [*self._tables(connection, shared), *self._alone(known)]
@@ -88,7 +88,9 @@ class Runs:
         }
         if not wanted:
             return None
-        self.tell(f"running {len(wanted)} steps at {'base' if side is self.base else 'head'}")
+        self.tell(
+            f"running {len(wanted)} step{'' if len(wanted) == 1 else 's'} at {'base' if side is self.base else 'head'}"
+        )
         sampled = Throwaway(side.pipeline.path, self.options.variables, _folder(side), self.options.series)
         return sampled.run(self.options.target, select=sorted(wanted), threads=self.options.threads)
 
@@ -199,7 +201,10 @@ def _again(side: Side) -> Side:
 
 def _failed(result: RunResult | None) -> set[str]:
     """Return the steps that have no new outputs: they failed, or were skipped since another one did."""
-    return set() if result is None else {name for name, step in result.steps.items() if not step.status.good}
+    if result is None:
+        return set()
+    bad = [name for name, step in result.steps.items() if not step.status.good]
+    return {*bad, *map(base_name, bad)}  # the items of a query are one node before it has run
 
 
 def _errors(result: RunResult | None) -> dict[str, str]:

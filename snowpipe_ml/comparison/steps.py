@@ -136,7 +136,7 @@ def _why(
         return Kind.CHANGED, reason
     above = [need for need in head.graph.needs(name) if need in found and has_data(head.graph.nodes[need])]
     # As in a plan: SQL that is generated from another step's columns changes with that step.
-    if above:
+    if above and has_data(node):
         return Kind.FOLLOWS, f"{above[0]} runs"
     if coded:
         return Kind.CHANGED, "its SQL or code changed"

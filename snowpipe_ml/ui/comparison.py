@@ -97,7 +97,9 @@ def _steps(found: Comparison) -> list[str]:
     lines = [f"- {_code(step.name)}: {_said(step)}" for step in own[:_STEPS]]
     if len(own) > _STEPS:
         lines.append(f"- and {len(own) - _STEPS} more: {_listed([step.name for step in own[_STEPS:]])}")
-    follow = [step.name for step in found.steps if step.kind is Kind.FOLLOWS]
+    follow = [
+        step.name for step in found.steps if step.kind is Kind.FOLLOWS and step.name not in found.left_out
+    ]
     if follow:
         lines.append(f"- follow: {_listed(follow)}")
     if found.left_out:

@@ -272,6 +272,29 @@ def test_an_invalid_spec_is_told_with_its_ref(repo: Repo) -> None:
         repo.compare()
 
 
+def test_items_of_a_foreach_that_fail_are_not_compared(repo: Repo) -> None:
+    items = SPEC + (
+        "  items:\n    type: transform\n    foreach: [1, 0]\n    query: SELECT {{ item | literal }} AS X\n"
+        "    writes: item_{{ item }}\n"
+    )
+    repo.commit(spec__yaml=items)
+    repo.branch(spec__yaml=items.replace("SELECT {{", "SELECT 1 / {{"))
+    found = repo.compare()
+    assert [failure.step for failure in found.failures] == ["items[0]"]
+    assert [str(table.diff.name) for table in found.tables] == ["ITEM_1"]
+
+
+def test_a_query_of_foreach_on_an_empty_warehouse_is_told_with_its_ref(repo: Repo) -> None:
+    fanned = SPEC + (
+        "  items:\n    type: transform\n    foreach: {query: \"SELECT N FROM {{ ref('counts') }}\"}\n"
+        '    query: SELECT 1 AS X\n    writes: "item_{{ item.N }}"\n'
+    )
+    repo.commit(spec__yaml=fanned)
+    repo.branch(spec__yaml=fanned.replace("SELECT 1 AS X", "SELECT 2 AS X"))
+    with pytest.raises(UsageError, match=r"^main:shop/spec\.yaml:27:.*could not be read"):
+        repo.compare()
+
+
 def test_a_spec_that_the_base_lacks_is_told(repo: Repo) -> None:
     repo.branch(other__yaml=SPEC)
     with pytest.raises(UsageError, match="shop/other.yaml does not exist at main"):
