@@ -24,6 +24,8 @@ from diagrams import BLOCK, svg_of
 
 _LIMITS = "No pipeline has run on a Snowflake account yet. This is not Snowpipe, Snowflake's service that loads files."
 _PAGES: list[tuple[str, str]] = []
+_MARK = re.compile(r"^(```\w+) \w+$", re.MULTILINE)
+"""The word by which tests find a block of code; Markdown of the site would not take the line as the beginning of a block."""
 _LINK = re.compile(r"\[([^\]]+)\]\((\.\.[^)\s]*)\)")
 
 
@@ -46,7 +48,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         name = path.relative_to(docs.parent).as_posix()
         return f"{title} (`{name}`)" if name not in title else title
 
-    return BLOCK.sub(lambda block: _drawn(block, page), _LINK.sub(shown, markdown))
+    markdown = BLOCK.sub(lambda block: _drawn(block, page), _LINK.sub(shown, markdown))
+    return _MARK.sub(r"\1", markdown)
 
 
 def _drawn(block: re.Match[str], page: Page) -> str:

@@ -80,11 +80,7 @@ def test_the_user_names_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (
-            "a;b\n1;2\n",
-            {},
-            "its fields are separated by ';'; expected a header and fields separated by commas",
-        ),
+        ("a b\n1 2\n", {}, "fields separated by a comma, a semicolon, a tab or |"),
         ("a,a\n1,2\n", {}, "the header has the column 'a' twice"),
         ("a,b\n", {}, "has no rows"),
         ("", {}, "it has fewer than two columns"),
@@ -155,3 +151,23 @@ def test_the_new_pipeline_runs_at_once(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "has no spec that --run could run" in done.output
     assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize(
+    ("codec", "named"), [("cp1252", "WINDOWS1252"), ("utf-16", "UTF16"), ("utf-8-sig", "")]
+)
+def test_a_file_of_a_european_spreadsheet(codec: str, named: str, tmp_path: Path) -> None:
+    rows = (f"{shop};{day:%d.%m.%Y};{n},5" for n, day in enumerate(days(40)) for shop in ("Köln", "Café"))
+    csv_file = tmp_path / "own.csv"
+    csv_file.write_bytes(lines("Geschäft;Tag;Erlös", *rows).encode(codec))
+    folder = tmp_path / "made"
+    done = CliRunner().invoke(main, ["init", str(folder), "--csv", str(csv_file)])
+    assert done.exit_code == 0, done.output
+    assert f"file: {named or 'UTF8'}, fields separated by ';'" in done.output
+    spec = folder / "forecast.yaml"
+    assert ("encoding" in spec.read_text()) is bool(named)
+    pipeline = Pipeline.from_yaml(spec)
+    assert pipeline.run("local", select=["+features"]).ok
+    with pipeline.session("local") as session:
+        found = session.sql("SELECT SERIES, COUNT(*), MAX(OBSERVED) FROM FEATURES GROUP BY 1 ORDER BY 1")
+        assert [tuple(row) for row in found.collect()] == [("Café", 40, 39.5), ("Köln", 40, 39.5)]

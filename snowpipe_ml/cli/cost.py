@@ -30,7 +30,10 @@ def cost(
         click.echo(output_json(CostOutput.model_validate(found)))
         return
     if not found.steps:
-        click.echo(f"no credits are attributed to the run {found.run_id} yet: that takes up to eight hours")
+        click.echo(
+            f"no credits are attributed to the run {found.run_id}: an account attributes them up to eight hours later, "
+            "and none to statements of a tenth of a second or less"
+        )
         return
     _print(found)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +13,10 @@ from math import gcd
 from pathlib import Path
 from string import Template
 
+from snowpipe_ml.cli.csv_file import read_csv
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.text.encodings import Encoding
 from snowpipe_ml.text.problems import did_you_mean
-
-_EXAMINED = 200_000
-"""Rows that are read; enough to recognize the columns of any file."""
 
 _VALUE_NAMES = (
     "value",
@@ -94,6 +91,9 @@ class Columns:
         last: the last time.
         count: the number of series.
         rows: the number of rows that were read, if the file has more.
+        delimiter: the character between fields.
+        encoding: the character set, as Snowflake names it.
+        decimal_comma: whether the value is written like ``1,5``.
     """
 
     time: str
@@ -106,6 +106,9 @@ class Columns:
     last: datetime
     count: int
     rows: int | None
+    delimiter: str = ","
+    encoding: Encoding = "UTF8"
+    decimal_comma: bool = False
 
     @property
     def horizon(self) -> int:
@@ -115,8 +118,10 @@ class Columns:
     def __str__(self) -> str:
         series = f"{' and '.join(self.series)} ({self.count:,} series)" if self.series else "one series"
         value = self.value if self.value is not None else "the number of rows"
+        unusual = f"file: {self.encoding}, fields separated by {self.delimiter!r}\n"
         return (
-            f"time: {self.time} ({self.frequency}, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d})\n"
+            ("" if (self.delimiter, self.encoding) == (",", "UTF8") else unusual)
+            + f"time: {self.time} ({self.frequency}, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d})\n"
             f"series: {series}\nvalue: {value}"
         ) + (f"\nThese are the first {self.rows:,} rows of the file." if self.rows else "")
 
@@ -127,7 +132,7 @@ def recognize(
     """Find out which columns of a CSV file hold the time, the series and the value.
 
     Args:
-        path: a CSV file in UTF-8 with a header.
+        path: a CSV file with a header.
         time: the title of the column with the time, if the user names it.
         series: the titles of the columns that identify a series, if the user names them.
         value: the title of the column to forecast, if the user names it.
@@ -135,8 +140,8 @@ def recognize(
     Raises:
         UsageError: the file cannot be read, has no column of that name, or no column with a time.
     """
-    header, rows, more = _read(path)
-    table = {title: [row[place] for row in rows] for place, title in enumerate(header)}
+    file = read_csv(path)
+    header, table = file.header, file.columns
     for title in (*([time] if time else ()), *series, *([value] if value else ())):
         if title not in table:
             hint = did_you_mean(title, header) or f"it has {', '.join(header)}"
@@ -163,38 +168,11 @@ def recognize(
         first=min(known),
         last=max(known),
         count=len({moment[:-1] for moment in moments}),
-        rows=len(rows) if more else None,
+        rows=file.rows if file.more else None,
+        delimiter=file.delimiter,
+        encoding=file.encoding,
+        decimal_comma=value in file.decimal_commas,
     )
-
-
-def _read(path: Path) -> tuple[list[str], list[list[str]], bool]:
-    """The header, the first rows, and whether there are more."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            rows = list(itertools.islice(reader, _EXAMINED))
-            more = next(reader, None) is not None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text in UTF-8: {error.reason} at byte {error.start:,}") from error
-    except csv.Error as error:
-        raise UsageError(f"{path}: {error}") from error
-    if len(header) < 2:
-        other = next((mark for mark in (";", "\t", "|") if mark in "".join(header)), None)
-        reason = f"its fields are separated by {other!r}" if other else "it has fewer than two columns"
-        raise UsageError(f"{path}: {reason}; expected a header and fields separated by commas")
-    if len(set(header)) < len(header):
-        double = next(title for title, times in Counter(header).items() if times > 1)
-        raise UsageError(f"{path}:1: the header has the column {double!r} twice")
-    rows = [row for row in rows if row]
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise UsageError(f"{path}: row {number} has {len(row)} fields, the header has {len(header)}")
-    if not rows:
-        raise UsageError(f"{path} has no rows")
-    return header, rows, more
 
 
 def _time(path: Path, table: dict[str, list[str]], named: str | None) -> tuple[str, TimeFormat]:
@@ -319,7 +297,7 @@ def forecast_spec(columns: Columns, path: str, name: str) -> str:
     kinds = {"TIME": columns.format.type, **dict.fromkeys(_series_names(columns), "varchar")}
     titles = {"TIME": columns.time, **dict(zip(_series_names(columns), columns.series, strict=True))}
     if columns.value is not None:
-        kinds["VALUE"] = "float"
+        kinds["VALUE"] = "varchar" if columns.decimal_comma else "float"
         titles["VALUE"] = columns.value
     renamed = ", ".join(f"{json.dumps(title, ensure_ascii=False)}: {key}" for key, title in titles.items())
     template = Template((resources.files(__package__) / "forecast.template.yaml").read_text(encoding="utf-8"))
@@ -333,7 +311,8 @@ def forecast_spec(columns: Columns, path: str, name: str) -> str:
         renamed=renamed,
         time=_time_expression(columns.format),
         series=_series_expression(columns),
-        value=", VALUE" if columns.value is not None else "",
+        options=_file_options(columns),
+        value=_value_expression(columns),
         frequency=columns.frequency,
         aggregate=_AGGREGATE.format(gaps=columns.gaps) if columns.value is not None else _COUNTED,
     )
@@ -342,6 +321,21 @@ def forecast_spec(columns: Columns, path: str, name: str) -> str:
 _AGGREGATE = """value: VALUE             # summed per period; or `aggregate: mean`
     gaps: {gaps:<18} # a period without a row: zero or unknown"""
 _COUNTED = "# without `value`, rows are counted"
+
+
+def _file_options(columns: Columns) -> str:
+    options = {"field_delimiter": columns.delimiter, "encoding": columns.encoding}
+    return "".join(
+        f"{name}: {json.dumps(value)}, "
+        for name, value in options.items()
+        if value != {"field_delimiter": ",", "encoding": "UTF8"}[name]
+    )
+
+
+def _value_expression(columns: Columns) -> str:
+    if columns.value is None:
+        return ""
+    return ", TO_DOUBLE(REPLACE(VALUE, ',', '.')) AS VALUE" if columns.decimal_comma else ", VALUE"
 
 
 def _series_names(columns: Columns) -> list[str]:

@@ -19,6 +19,7 @@ from snowpipe_ml.spec.packages import PACKAGES_SCHEMA, Packages, Python, WheelIm
 from snowpipe_ml.spec.privileges import Privilege, Securable
 from snowpipe_ml.spec.setup import Setup
 from snowpipe_ml.spec.tests import UnitTests
+from snowpipe_ml.text.encodings import Encoding
 
 Size = Literal[
     "xsmall", "small", "medium", "large", "xlarge", "xxlarge", "xxxlarge", "x4large", "x5large", "x6large"
@@ -144,7 +145,7 @@ class FileFormat(Managed):
     empty_field_as_null: bool = True
     trim_space: bool = False
     error_on_column_count_mismatch: bool = True
-    encoding: Literal["UTF8"] = "UTF8"
+    encoding: Encoding = "UTF8"
     date_format: str | None = Field(None, description="Format of dates, such as DD/MM/YYYY; AUTO by default")
     time_format: str | None = Field(None, description="Format of times, such as HH12:MI AM; AUTO by default")
     timestamp_format: str | None = Field(
@@ -194,6 +195,8 @@ class SourceFrom(Model):
     generator: str | None = Field(
         None, description="module.py:function that generates the file when `file` is 'sample'"
     )
+    field_delimiter: str = Field(",", min_length=1, description="Between the fields of `file`")
+    encoding: Encoding = Field("UTF8", description="Character set of `file`, such as WINDOWS1252")
     rename: dict[str, ColumnName] = Field({}, description="Header in the file: column of the source")
     share: str | None = Field(None, description="Share from which `database` is created")
     database: ObjectName | None = None
@@ -204,6 +207,8 @@ class SourceFrom(Model):
     def _one_way(self) -> SourceFrom:
         if sum(way is not None for way in (self.file, self.query, self.table)) != 1:
             raise ValueError("give exactly one of file, query and table")
+        if self.file is None and (self.field_delimiter != "," or self.encoding != "UTF8"):
+            raise ValueError("field_delimiter and encoding belong to file")
         if (self.share is None) != (self.database is None):
             raise ValueError("give share and database together: the database is created from the share")
         return self

@@ -119,8 +119,8 @@ def errors_page() -> str:
         "exit code": "## Exit codes\n",
         "exception": "## Exceptions\n",
         "number": "## Numbers\n\nThe embedded warehouse raises the exceptions of Snowflake's connector, with Snowflake's numbers: "
-        "`ProgrammingError: 002003 (42S02)`.\nThese are the numbers that it raises; an account has more. An error "
-        "whose number Snowflake does not document has none.\n",
+        "`ProgrammingError: 002003 (42S02)`.\nThe table has the numbers that it raises; an account has more. "
+        "Errors whose number Snowflake does not document are raised without one.\n",
     }
     for kind, heading in headings.items():
         title = " | title" if kind != "exception" else ""

@@ -5,36 +5,12 @@ from __future__ import annotations
 import re
 
 from snowpipe_ml.local.core import errors
+from snowpipe_ml.text.encodings import CODECS
 
 _HEX = re.compile(r"(?:0x|\\x)([0-9a-fA-F]{2})", re.I)
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _NAMED = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\b": "\b", "\\f": "\f", "\\0": "\0", "\\\\": "\\"}
 _LONGEST = 20
-
-# ENCODING -> Python's codec. https://docs.snowflake.com/en/sql-reference/sql/create-file-format
-ENCODINGS = {
-    "BIG5": "big5",
-    "EUCJP": "euc_jp",
-    "EUCKR": "euc_kr",
-    "GB18030": "gb18030",
-    "IBM424": "cp424",
-    "IBM949": "cp949",
-    "ISO2022JP": "iso2022_jp",
-    "ISO2022KR": "iso2022_kr",
-    **{f"ISO8859{part}": f"iso8859_{part}" for part in (1, 2, 5, 6, 7, 8, 9, 15)},
-    "KOI8R": "koi8_r",
-    "SHIFTJIS": "shift_jis",
-    "UTF8": "utf-8",
-    "UTF16": "utf-16",
-    "UTF16BE": "utf-16-be",
-    "UTF16LE": "utf-16-le",
-    "UTF32": "utf-32",
-    "UTF32BE": "utf-32-be",
-    "UTF32LE": "utf-32-le",
-    "WINDOWS874": "cp874",
-    "WINDOWS949": "cp949",
-    **{f"WINDOWS125{part}": f"cp125{part}" for part in range(7)},
-}
 
 
 def characters(option: str, value: object, default: str, *, single: bool = False) -> str:
@@ -75,6 +51,6 @@ def codec(value: object) -> str:
         UnsupportedError: Python has no codec for it, or Snowflake does not know it.
     """
     name = re.sub(r"[^A-Z0-9]", "", str(value or "UTF8").upper())
-    if name not in ENCODINGS:
+    if name not in CODECS:
         raise errors.UnsupportedError(f"ENCODING = {value!r} in a file format")
-    return ENCODINGS[name]
+    return CODECS[name]

@@ -11,12 +11,18 @@ from snowpipe_ml.plugins import Finding, PlanContext
 from snowpipe_ml.spec.models import SourceFrom
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.steps.data.generated import SAMPLE, generator_finding
+from snowpipe_ml.text.encodings import CODECS
 from snowpipe_ml.text.files import read_record
 from snowpipe_ml.text.problems import did_you_mean
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: Path, delimiter: str = ",", encoding: str = "UTF8") -> list[str]:
     """Return the column titles of a CSV file; none for an empty file.
+
+    Args:
+        path: the file.
+        delimiter: the characters between fields.
+        encoding: Snowflake's name of the character set.
 
     Raises:
         SourceFileError: the file does not exist, is not a regular file, or its first record cannot be read.
@@ -26,15 +32,17 @@ def read_header(path: Path) -> list[str]:
         if not stat.S_ISREG(mode):  # opening a pipe would block until something writes to it
             what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
             raise SourceFileError(f"it is {what}, not a file", file=str(path))
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return read_record(file) or []
+        codec = "utf-8-sig" if encoding == "UTF8" else CODECS[encoding]
+        with path.open(encoding=codec, newline="") as file:
+            return read_record(file, delimiter) or []
     except FileNotFoundError as error:
         raise SourceFileError("no such file", file=str(path)) from error
     except OSError as error:
         raise SourceFileError(f"it cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise SourceFileError(
-            f"the file is not text in UTF-8 ({error.reason} at byte {error.start:,}): convert or unpack it",
+            f"the file is not text in {encoding} ({error.reason} at byte {error.start:,}): set `encoding`, such as "
+            "WINDOWS1252, or unpack it",
             file=str(path),
         ) from error
 
@@ -45,7 +53,7 @@ def positions(source: SourceFrom, columns: Iterable[str], path: Path) -> dict[st
     Raises:
         SourceFileError: the header cannot be read, or lacks a title for a column.
     """
-    header = read_header(path)
+    header = read_header(path, source.field_delimiter, source.encoding)
     found = _found(source, header)
     for column in columns:
         if _stored(column) not in found:
@@ -71,7 +79,7 @@ def findings(ctx: PlanContext, source: SourceFrom, columns: Iterable[str], key: 
             yield wrong
         return
     try:
-        header = read_header(ctx.path(source.file))
+        header = read_header(ctx.path(source.file), source.field_delimiter, source.encoding)
     except SourceFileError as error:
         yield Finding(str(error), (*at, "file"))
         return

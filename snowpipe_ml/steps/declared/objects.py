@@ -250,6 +250,18 @@ class RoleStep(DeclaredStep):
             )
 
 
+def _format_options(source: models.SourceFrom) -> Sql:
+    """The options of a file format that are not the defaults: a changed text would load every file again."""
+    options = Sql("")
+    if source.field_delimiter != ",":
+        options = sql(
+            "{options} FIELD_DELIMITER = {value}", options=options, value=Literal(source.field_delimiter)
+        )
+    if source.encoding != "UTF8":
+        options = sql("{options} ENCODING = {value}", options=options, value=Literal(source.encoding))
+    return options
+
+
 class SourceStep(DeclaredStep):
     """An input table or view: a CSV file is loaded; a query or a table becomes a view."""
 
@@ -387,8 +399,9 @@ class SourceStep(DeclaredStep):
         ctx.execute(
             sql(
                 "COPY INTO {aside} FROM (SELECT {fields} FROM {place}) FILE_FORMAT = (TYPE = CSV SKIP_HEADER = 1 "
-                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"')",
+                "FIELD_OPTIONALLY_ENCLOSED_BY = '\"'{options})",
                 aside=aside,
+                options=_format_options(source),
                 fields=fields,
                 place=place,
             )
