@@ -13,7 +13,8 @@ from snowpipe_ml.plugins import Kind, PlanContext, Step, StepSettings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.privileges import securable_of
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
-from snowpipe_ml.steps.declared.objects import RoleStep, SourceStep
+from snowpipe_ml.steps.declared.objects import RoleStep
+from snowpipe_ml.steps.declared.sources import SourceStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.models.automl import TrainAutoml
 

@@ -8,7 +8,8 @@ from snowpipe_ml.doctor.account import RefusedError
 from snowpipe_ml.doctor.checks import Facts, Told, check, ok, problem, warning
 from snowpipe_ml.plugins import Kind
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, StagePath, sql
-from snowpipe_ml.steps.declared.objects import SourceStep, StageStep
+from snowpipe_ml.steps.declared.objects import StageStep
+from snowpipe_ml.steps.declared.sources import SourceStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.declared.warehouses import WarehouseStep
 

@@ -16,7 +16,7 @@ from snowpipe_ml.plugins import Kind, RunInfo
 from snowpipe_ml.plugins.target import Target
 from snowpipe_ml.spec.fanout import Rows, base_name
 from snowpipe_ml.spec.loader import Spec
-from snowpipe_ml.spec.models import Source, SourceFrom
+from snowpipe_ml.spec.sources import Source, SourceFrom
 from snowpipe_ml.sql import Identifier, QualifiedName
 from snowpipe_ml.targets.local import LocalTarget
 

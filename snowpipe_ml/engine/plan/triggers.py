@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.plan.nodes import Node
 from snowpipe_ml.plugins import Kind, PlanContext, Resource
-from snowpipe_ml.spec.models import Source, Trigger
+from snowpipe_ml.spec.sources import Source, Trigger
 
 # From the most to the least frequent.
 _ORDER: tuple[Trigger, ...] = ("change", "daily", "weekly", "monthly", "never")

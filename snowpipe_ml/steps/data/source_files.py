@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snowpipe_ml.errors import SourceFileError
 from snowpipe_ml.plugins import Finding, PlanContext
-from snowpipe_ml.spec.models import SourceFrom
+from snowpipe_ml.spec.sources import SourceFrom
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.steps.data.generated import SAMPLE, generator_finding
 from snowpipe_ml.text.encodings import CODECS

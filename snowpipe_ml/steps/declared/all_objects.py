@@ -8,7 +8,8 @@ from snowpipe_ml.plugins import Step, StepSettings
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.steps.declared.file_formats import FileFormatStep
 from snowpipe_ml.steps.declared.imports import ImportStep
-from snowpipe_ml.steps.declared.objects import RoleStep, SourceStep, StageStep, TableStep, TagStep
+from snowpipe_ml.steps.declared.objects import RoleStep, StageStep, TableStep, TagStep
+from snowpipe_ml.steps.declared.sources import SourceStep
 from snowpipe_ml.steps.declared.step import DeclaredStep
 from snowpipe_ml.steps.declared.streams import StreamStep
 from snowpipe_ml.steps.declared.warehouses import WarehouseStep
