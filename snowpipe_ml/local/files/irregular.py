@@ -1,8 +1,8 @@
 """Find delimited files that DuckDB's reader would read differently than Snowflake.
 
 It skips blank lines of tables with several columns, knows no escape character outside quotes, and takes a quote in a line
-of the header for one of a field. Its rules for quotes are others: see :mod:`quoting`. For a line of many megabytes it takes
-many times the memory.
+of the header for one of a field. Its rules for quotes are others: see :mod:`quoting`. For a line of many megabytes, and
+for one with many fields too many, it takes many times the memory.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from snowpipe_ml.local.files.quoting import Quoting, has_regular_quotes
 _CHUNK = 2**22
 # The bytes of one piece that are searched again with the next one, because a match may lie on the boundary.
 _OVERLAP = 64
+# In so many bytes, records may have some delimiters more than the table has columns; many within quotes.
+_WINDOW = 2**16
+_FEW = 64
+_MANY = 2**11
 # The length of lines for which DuckDB's reader needs too much memory.
 _LONG = 2**20
 # DuckDB's casts take more texts for numbers and for dates than Snowflake's.
@@ -72,9 +76,8 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
     odd = {column.name: pattern for column in columns if (pattern := _odd(column)) is not None}
     between = {_BETWEEN_DIGITS[pattern] for pattern in odd.values()}
     prefixed = _ODD_WHOLE_NUMBER in odd.values()
-    search = _Search(
-        blank, escaped, frozenset(between), prefixed, fmt.skip, fmt.quote.encode(), fmt.delimiter.encode()
-    )
+    quote, delimiter = fmt.quote.encode(), fmt.delimiter.encode()
+    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip, quote, delimiter, len(columns))
     if fmt.is_gzip(path):
         try:
             with igzip.open(path) as unpacked:
@@ -105,6 +108,7 @@ class _Search:
         skip: how many lines at its beginning do not count.
         quote: the quote, or nothing.
         delimiter: the delimiter of fields.
+        width: the number of columns of the table.
     """
 
     blank: bool
@@ -114,6 +118,7 @@ class _Search:
     skip: int
     quote: bytes
     delimiter: bytes
+    width: int
 
     def of(self, file: IO[bytes]) -> bool | None:
         """Return whether the file may have odd values; None if it is irregular."""
@@ -130,7 +135,7 @@ class _Search:
         first = file.tell()
         while chunk := file.read(_CHUNK):
             since = _since_line_end(chunk, since)
-            if since > _LONG:
+            if since > _LONG or self._has_wide_records(chunk):
                 return None
             piece = held + chunk
             if self.blank and _has_blank_line(piece):
@@ -146,6 +151,21 @@ class _Search:
             if not self._has_regular_quotes(file):
                 return None
         return suspected
+
+    def _has_wide_records(self, chunk: bytes) -> bool:
+        """Return whether records may have so many fields that their errors take too much memory.
+
+        DuckDB's reader keeps the text of a record once for each field that is too many.
+        """
+        for start in range(0, len(chunk), _WINDOW):
+            end = start + _WINDOW
+            found = chunk.count(self.delimiter, start, end) - _FEW
+            if found > 2 * self.width:
+                lines = chunk.count(b"\n", start, end) or chunk.count(b"\r", start, end)
+                found -= self.width * (lines + 2)
+                if found > 0 and not (self.quote and self.quote in chunk and found < _MANY):
+                    return True
+        return False
 
     def _has_regular_quotes(self, file: IO[bytes]) -> bool:
         return has_regular_quotes(file, self.quote, self.delimiter) if self.quote else True

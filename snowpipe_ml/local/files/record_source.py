@@ -9,6 +9,7 @@ from snowpipe_ml.local.files.csv import MAX_LINE, CsvFormat
 
 _CHUNK = 2**20
 _LINE_END = re.compile("\r\n|\n|\r")
+_LAST_END = re.compile(r"(?:\r\n|\n|\r)\Z")
 _SHOWN = 2**16
 
 
@@ -40,6 +41,7 @@ class Source:
 
     Attributes:
         lines: how many lines were read, or records if their delimiter is not a new line.
+        end: the record delimiter after the piece that was read last; nothing at the end of the file.
         inner: a pattern of the content of a field in quotes, up to the closing quote or an escape character.
     """
 
@@ -61,6 +63,7 @@ class Source:
         self._held, self._at, self._ended = "", 0, False
         self._read = 0
         self.lines = 0
+        self.end = ""
 
     def begin(self) -> None:
         """Begin a record: its length counts from here."""
@@ -95,16 +98,19 @@ class Source:
         return piece
 
     def line(self) -> str | None:
-        """Return the text up to and with the next record delimiter; None at the end of the file.
+        """Return the text up to the next record delimiter, and read that too; None at the end of the file.
 
         Raises:
             TooLongError: the record is too long; nothing was read.
         """
         found = self._find(self._end)
-        piece = self._take(found.end() if found else len(self._held))
         if found:
+            piece = self._take(found.start())
+            self._at = found.end()
+            self.end = found.group()
             self.lines += 1
             return piece
+        piece, self.end = self._take(len(self._held)), ""
         # After the last record delimiter of another kind, a line end is not another record.
         return piece if piece and (self._newline or piece.strip("\r\n")) else None
 
@@ -131,8 +137,10 @@ class Source:
             if self._read + len(self._held) - self._at > MAX_LINE:
                 raise _too_long()
             self._fill()
-        piece = self._take(len(self._held))
+        piece, self.end = self._take(len(self._held)), ""
         self._count(piece)
+        if self._newline and (found := _LAST_END.search(piece)):
+            piece, self.end = piece[: found.start()], found.group()
         return piece
 
     def beginning(self) -> str:

@@ -76,17 +76,10 @@ class _Splitter:
     def __init__(self, fmt: CsvFormat, source: Source) -> None:
         self._fmt, self._source = fmt, source
         self._before: list[str] = []
-        delimiter = fmt.record_delimiter
-        self._ends = ("\r\n", "\n", "\r") if delimiter == "\n" else (delimiter,) if delimiter else ()
         self._text = self._end = ""
         self._inside: bool | None = None
         stops = [re.escape(mark) for mark in (fmt.delimiter, fmt.escape_unenclosed) if mark]
         self._stop = re.compile("|".join(stops) or r"(?!)")
-
-    def _take(self, piece: str, before: str = "") -> None:
-        end = next((end for end in self._ends if piece.endswith(end)), "")
-        self._text = before + (piece[: -len(end)] if end else piece)
-        self._end = end
 
     def _extend(self) -> bool:
         """Go on to the next piece, because the record delimiter is a part of a field; False at the end of the file.
@@ -97,7 +90,7 @@ class _Splitter:
         if piece is None:
             return False
         self._before.append(self._text)
-        self._take(piece, self._end)
+        self._text, self._end = self._end + piece, self._source.end
         return True
 
     def _extend_enclosed(self) -> bool:
@@ -106,10 +99,11 @@ class _Splitter:
         if content is None:
             self._before.append(self._text)
             # A line end at the end of the file is that of the record.
-            self._take(self._source.rest(), self._end)
+            rest = self._source.rest()
+            self._text, self._end = self._end + rest if rest or self._source.end else "", self._source.end
             return False
         self._before += (self._text, self._end, content)
-        self._take(self._source.line() or "")
+        self._text, self._end = self._source.line() or "", self._source.end
         return True
 
     def _whole(self) -> str:
@@ -128,8 +122,7 @@ class _Splitter:
             piece = source.line()
             if piece is None:
                 return None
-            self._take(piece)
-            self._inside = False
+            self._text, self._end, self._inside = piece, source.end, False
             fields = self._fields()
         except TooLongError as found:
             text = self._whole() + source.beginning()

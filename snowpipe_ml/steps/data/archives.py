@@ -308,6 +308,12 @@ def _members(name: str, file: IO[bytes], depth: int, budget: _Budget) -> Iterato
         with zipfile.ZipFile(_Directory(file, budget)) as archive:
             infos = archive.infolist()
             budget.count_members(len(infos))
+            if magic == _ZIP[0] and min((info.header_offset for info in infos), default=0):
+                raise SourceFileError(
+                    "another archive precedes the last one in this file, and a reader sees only the last: "
+                    "unpack it and pack its files again",
+                    file=name,
+                )
             for info in infos:
                 yield from _zip_member(name, archive, info, depth, budget)
     else:
