@@ -112,15 +112,11 @@ def test_a_changed_lag_and_a_broken_join_are_told_on_one_screen(
 ) -> None:
     repo = Repo(tmp_path / "repo", "citibike.yaml")
     shutil.copytree(ROOT / "pipelines" / "citibike", repo.folder / "citibike")
-    shutil.copy(ROOT / "pipelines" / "citibike.yaml", repo.spec)
-    repo.commit()
-    spec = repo.spec.read_text().replace("lags: [1, 7, 90, 365]", "lags: [1, 14]")
-    broken = repo.folder / "citibike" / "conformed_trips.sql"
-    name = "N.STATION_NAME = T.START_STATION_NAME\nUNION"
-    broken.write_text(
-        broken.read_text().replace(name, name.replace("START", "END").replace("END_S", "START_S"), 1)
-    )
-    broken.write_text(broken.read_text().replace("N ON N.STATION_NAME", "N ON N.STATION_ID", 1))
+    spec = (ROOT / "pipelines" / "citibike.yaml").read_text().replace("lags: [1, 7, 90, 365]", "lags: [1, 7]")
+    repo.commit(citibike__yaml=spec)
+    query = repo.folder / "citibike" / "conformed_trips.sql"
+    query.write_text(query.read_text().replace("N ON N.STATION_NAME", "N ON N.STATION_ID", 1))
+    spec = spec.replace("lags: [1, 7]  ", "lags: [1, 14]  ")
     repo.branch(citibike__yaml=spec)
     given = {"source": str(months), "weather": str(weather), "min_history_days": 30, "horizon_days": 5}
     members = [{"type": "ridge"}, {"type": "seasonal_naive"}]
@@ -131,7 +127,7 @@ def test_a_changed_lag_and_a_broken_join_are_told_on_one_screen(
     changed = {step.name: step.reason for step in found.steps if step.kind.value == "changed"}
     assert changed == {
         "conform_trips": "citibike/conformed_trips.sql changed",
-        "station_features": "lags changed from [1, 7, 90, 365] to [1, 14]",
+        "station_features": "lags changed from [1, 7] to [1, 14]",
     }
     assert "-LEFT JOIN STATION_NAMES AS N ON N.STATION_NAME = T.START_STATION_NAME" in text
     assert "+LEFT JOIN STATION_NAMES AS N ON N.STATION_ID = T.START_STATION_NAME" in text
@@ -270,6 +266,22 @@ def test_an_invalid_spec_is_told_with_its_ref(repo: Repo) -> None:
     repo.branch(spec__yaml=SPEC.replace("writes: counts", "writse: counts"))
     with pytest.raises(SpecError, match=r"branch:shop/spec\.yaml:24:5: unknown key 'writse'"):
         repo.compare()
+
+
+def test_a_view_of_the_base_reads_the_tables_of_the_base(repo: Repo) -> None:
+    views = SPEC + "".join(
+        f"  {name}:\n    type: transform\n    query: SELECT N * 10 AS M FROM {table}\n    writes: {name}\n"
+        "    materialized: view\n    needs: [counts]\n"
+        for name, table in (("shown", "{{ ref('counts') }}"), ("qualified", "SHOP.PUBLIC.COUNTS"))
+    )
+    repo.commit(spec__yaml=views)
+    repo.branch(spec__yaml=views.replace("COUNT(*) AS N", "COUNT(*) + 1 AS N"))
+    found = repo.compare()
+    assert {str(table.diff.name): table.columns for table in found.tables} == {
+        "COUNTS": {"N": 1},
+        "SHOWN": {"M": 1},
+        "QUALIFIED": {"M": 1},
+    }
 
 
 def test_items_of_a_foreach_that_fail_are_not_compared(repo: Repo) -> None:
