@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SPEC := pipelines/citibike.yaml
 # One process more than there are cores: tests also wait, for other processes and for the disk.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
+# Compiled modules are kept, also where the environment says otherwise, as in many container images: each process that a
+# test starts would compile the package again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 comma := ,
 
