@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(shel
 
 comma := ,
 
-.PHONY: demo dashboard demo-insurance install parity lock audit sbom check test test-slow test-integrations stress test-stress coverage docs benchmark format clean
+.PHONY: demo dashboard demo-insurance install parity lock audit sbom check test test-slow test-integrations stress test-stress fuzz coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -94,6 +94,12 @@ stress: install
 	$(PYTEST) -m 'stress and not integrations'
 
 test-stress: stress
+
+# Random statements against the embedded warehouse; prints those that fail with a traceback or in foreign words.
+SEED ?= 1
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --seconds $(SECONDS)
 
 # The tests with coverage.py, in all processes: see tests/coverage/sitecustomize.py. It fails if a folder is
 # covered less than tests/coverage/report.py requires.

@@ -84,6 +84,8 @@ def _number(parser: SnowflakeParser, token: Token) -> exp.Expr:
     """
     text = token.text
     if "e" in text or "E" in text:
+        if text.endswith("."):  # such as 1e3.x
+            parser.raise_error("Unexpected token", token)
         if isinf(float(text)):
             raise errors.error(100038, "22018", f"Numeric value '{text}' is not recognized")
         _, digits, exponent = Decimal(text).as_tuple()

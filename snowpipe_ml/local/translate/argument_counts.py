@@ -45,7 +45,7 @@ def check_argument_counts(tree: exp.Expr) -> None:
             raise errors.compilation(f"Window function [{name}] needs a window specification (OVER)")
         counted = isinstance(call, exp.Anonymous) and name != "POSITION" and not is_relation(call)
         least = snowflake_functions().get(name) if counted else None
-        if least is not None and not any(part.is_star for part in call.expressions):
+        if least is not None and not any(part is not None and part.is_star for part in call.expressions):
             check_count(call, least, None)  # the functions themselves know of parameters that were added
         if not isinstance(call, exp.Anonymous) and call.error_messages():
             raise errors.error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from snowpipe_ml.local.core.errors import UnsupportedError, compilation, error
+from snowpipe_ml.local.core.errors import UnsupportedError, compilation, error, syntax
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.types import MICROSECONDS, TIMESTAMP_TZ, to_duckdb
 from snowpipe_ml.local.translate.assignments import is_refused
@@ -192,6 +192,8 @@ def data_type(node: exp.Expr, session: Session) -> exp.DataType:
         case T.INT | T.BIGINT | T.SMALLINT | T.TINYINT:
             text = "DECIMAL(38,0)" if session.wide_numbers else "BIGINT"
         case T.DECIMAL:
+            if not all(p.name.isdecimal() for p in node.expressions):
+                raise syntax(f"invalid precision or scale in {node.sql('snowflake')}")
             parameters = [int(p.name) for p in node.expressions]
             precision, scale = (parameters or [38, 0]) if len(parameters) != 1 else (parameters[0], 0)
             whole = scale == 0 and precision > 18 and not session.wide_numbers

@@ -58,6 +58,8 @@ def _rewrite(clause: exp.MatchRecognize, compiler: Compiler) -> None:
     if shown is None:
         raise errors.syntax(f"syntax error unexpected '{rows}'.")
     every, empty = shown["all"].upper() == "ALL ROWS", (shown["empty"] or "").upper()
+    if clause.args.get("pattern") is None:
+        raise errors.syntax("MATCH_RECOGNIZE needs a PATTERN")
     pattern = parse_pattern(clause.args["pattern"].name)
     names = {symbol.name for symbol in symbols_of(pattern)}
     if empty == "WITH UNMATCHED ROWS" and any(symbol.excluded for symbol in symbols_of(pattern)):

@@ -1,0 +1,1 @@
+"""Random SQL and random files against the embedded warehouse, from a seed: ``make fuzz``."""
