@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from snowpipe_ml.models.panel import Series, read_panel
 from tests.conftest import write_spec
 from tests.wheels import wheel_of_installed
 
-fracast = pytest.importorskip("fracast")
+# Its import takes half a second, in each process of the tests.
+pytestmark = pytest.mark.skipif(find_spec("fracast") is None, reason="fracast is not installed")
 
 SPEC = """\
 stages: {s: {}}
@@ -64,6 +66,8 @@ def _upload(session: Session, names: dict[str, bytes], folder: Path) -> None:
 
 
 def test_weights_on_a_stage_forecast_with_the_code_of_a_wheel(tmp_path: Path) -> None:
+    from fracast import FracastModel
+
     given = resources.files("fracast") / "weights"
     files = {name: (given / name).read_bytes() for name in ("config.json", "model.safetensors")}
     pipeline = _pipeline(tmp_path)
@@ -80,7 +84,7 @@ def test_weights_on_a_stage_forecast_with_the_code_of_a_wheel(tmp_path: Path) ->
     board = session.sql("SELECT DISTINCT MODEL FROM BOARD ORDER BY 1").collect()
     session.close()
     history = np.array([[11.0 + n % 7 for n in range(70)]])
-    expected = fracast.FracastModel.from_pretrained(weights="fp32").forecast(history, horizon=7)[0, :, 4]
+    expected = FracastModel.from_pretrained(weights="fp32").forecast(history, horizon=7)[0, :, 4]
     assert [row[0] for row in rows] == pytest.approx(expected.tolist(), rel=1e-4)
     assert all(row["LOW"] <= row["PREDICTION"] <= row["HIGH"] and row["Q10"] <= row["Q90"] for row in rows)
     assert {row[0]: (row[1], row[2]) for row in parts} == {
