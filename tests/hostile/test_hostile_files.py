@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests import forked
+from tests.conftest import ROOT
 from tests.hostile.archives import archives
 from tests.hostile.case import MB, Case
 from tests.hostile.csvs import csvs
@@ -69,7 +70,7 @@ def loaded(folder: Path, cases: list[Case]) -> tuple[dict[str, list[str]], dict[
     for case in cases:
         (files / case.name).mkdir(parents=True)
         case.write(files / case.name)
-    ended = forked.python(_LOAD, files, cwd=folder)
+    ended = forked.python(_LOAD, files, cwd=folder, site=ROOT)
     assert ended.returncode == 0, ended.stderr[-3000:]
     *lines, last = map(json.loads, ended.stdout.splitlines())
     assert not last["trace"], last["trace"]
