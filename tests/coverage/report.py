@@ -48,8 +48,7 @@ def main() -> int:
     with_workers(data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coverage.json"
-        # Copies of the package in temporary folders are gone.
-        data.json_report(outfile=str(path), omit="*/pytest-of-*", ignore_errors=True)
+        data.json_report(outfile=str(path), include=str(ROOT / "snowpipe_ml" / "*"), ignore_errors=True)
         files = json.loads(path.read_text())["files"]
     failed = False
     folders = by_folder(files)
