@@ -17,7 +17,7 @@ from snowpipe_ml.plugins import step_types
 from snowpipe_ml.spec.schema import pipeline_schema
 from snowpipe_ml.text.problems import did_you_mean
 from snowpipe_ml.ui.explained import errors_page
-from snowpipe_ml.ui.outputs import OUTPUTS
+from snowpipe_ml.ui.outputs.commands import OUTPUTS
 from snowpipe_ml.ui.outputs.common import output_schema
 
 _TEMPLATES = (*scaffold.TEMPLATES, scaffold.FORECAST, scaffold.TESTING)

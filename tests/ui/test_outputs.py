@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from snowpipe_ml.cli.main import main
 from snowpipe_ml.cli.scaffold import init
-from snowpipe_ml.ui.outputs import OUTPUTS
+from snowpipe_ml.ui.outputs.commands import OUTPUTS
 from snowpipe_ml.ui.outputs.common import Number, Output, output_json
 
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "output"
