@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import json_option, spec_options
+from snowpipe_ml.cli.options import json_option, key_option, spec_options
 from snowpipe_ml.comparison.compare import compare
 from snowpipe_ml.comparison.options import SERIES, Options
 from snowpipe_ml.data_diff.diff import Question
@@ -36,13 +36,7 @@ from snowpipe_ml.ui.outputs.comparison import CompareOutput
     help="How many series to forecast at both commits.",
 )
 @click.option("--all-series", is_flag=True, help="Forecast all series.")
-@click.option(
-    "--key",
-    "keys",
-    metavar="[TABLE=]COLUMNS",
-    multiple=True,
-    help="Columns that identify a row, as ID,DAY. The default: those that the step declares. Repeatable.",
-)
+@key_option
 @click.option(
     "--ignore", metavar="COLUMN", multiple=True, help="A column of tables not to compare. Repeatable."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import json_option, open_pipeline, spec_options
+from snowpipe_ml.cli.options import json_option, key_option, open_pipeline, spec_options
 from snowpipe_ml.data_diff.diff import Presence, Question, TableDiff, diff_data
 from snowpipe_ml.data_diff.found import Found
 from snowpipe_ml.errors import UsageError
@@ -32,13 +32,7 @@ _COLUMNS = 10
     multiple=True,
     help="Tables to compare, with * and ?. The default: all that SPEC writes or declares. Repeatable.",
 )
-@click.option(
-    "--key",
-    "keys",
-    metavar="[TABLE=]COLUMNS",
-    multiple=True,
-    help="Columns that identify a row, as ID,DAY. The default: those that the step declares. Repeatable.",
-)
+@key_option
 @click.option("--ignore", metavar="COLUMN", multiple=True, help="A column not to compare. Repeatable.")
 @click.option(
     "--tolerance",

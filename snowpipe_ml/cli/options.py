@@ -86,6 +86,15 @@ def selection_options(command: _F) -> _F:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Adds ``--json`` to a command."""
 
+key_option = click.option(
+    "--key",
+    "keys",
+    metavar="[TABLE=]COLUMNS",
+    multiple=True,
+    help="Columns that identify a row, as ID,DAY. The default: those that the step declares. Repeatable.",
+)
+"""Adds ``--key`` to a command that compares tables."""
+
 
 def open_pipeline(spec: Path, variables: dict[str, object]) -> Pipeline:
     """Open the pipeline of a command's SPEC."""

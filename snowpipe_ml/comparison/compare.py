@@ -44,7 +44,7 @@ def compare(
 
     Raises:
         SpecError: the spec is invalid at one of the commits.
-        UsageError: there is no repository, or a ref, the spec, the target or a variable does not exist.
+        UsageError: the spec is not in a repository, or a ref, the target or a variable does not exist.
         StatementError: a table cannot be compared.
     """
     repository = Repository.of(spec)

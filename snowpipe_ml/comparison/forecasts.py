@@ -59,7 +59,7 @@ class ForecastChange:
         only_base: the series that only the base forecasts.
         only_head: the series that only the head forecasts.
         p: the p-value of the signed-rank test over the series; None without a test.
-        note: why there is no test; empty if there is one.
+        note: the reason why no test was made; empty if one was.
     """
 
     step: str

@@ -53,8 +53,8 @@ def table_changes(
 ) -> Iterator[TableChange]:
     """Compare the tables that some steps write.
 
-    Tables to which a step only appends are left out, those that are named after the run, and views that another of the
-    steps reads: its tables show the difference.
+    Not compared are tables to which a step only appends, tables that are named after the run, and views that another of
+    the steps reads: the tables of that step show the difference.
 
     Args:
         connection: a connection that sees the databases of the base beside those of the head.

@@ -46,14 +46,14 @@ class Throwaway(Pipeline):
         """Read the spec, with the warehouse as its target, without hooks.
 
         Raises:
-            UsageError: the target is no embedded warehouse.
+            UsageError: the target is not an embedded warehouse.
         """
         spec = super().read(target, variables, run, rows)
         if self.folder is None:
             return spec
         if not isinstance(spec.target, LocalTarget):
             raise UsageError(
-                f"the target {spec.target_name} is no embedded warehouse, on which compare could run the pipeline: name "
+                f"the target {spec.target_name} is not an embedded warehouse, on which compare could run the pipeline: name "
                 "one with --target, or compare only steps and SQL with --no-run"
             )
         for step in spec.steps.values():

@@ -91,6 +91,7 @@ class Repo:
 
     def compare(self, **options: object) -> Comparison:
         """Compare the branch with the main branch."""
+        # Each option has its own type, which a mapping of all cannot tell.
         return compare(self.spec, "main", "branch", Options(**options))  # type: ignore[arg-type]
 
 
@@ -239,7 +240,7 @@ def test_texts_of_a_spec_are_no_markup(repo: Repo) -> None:
     ("arguments", "message"),
     [
         (["--head", "nowhere"], "git knows no commit 'nowhere'"),
-        (["--head", "branch", "--target", "prod"], "the target prod is no embedded warehouse"),
+        (["--head", "branch", "--target", "prod"], "the target prod is not an embedded warehouse"),
         (["--head", "branch", "--ignore", "a b"], "--ignore"),
     ],
 )

@@ -91,7 +91,7 @@ class Tools:
         loaded, _, _ = pipeline.load(target, whole=True)
         if not self._allow_writes and loaded.target.type != "local":
             raise UsageError(
-                f"the target {loaded.target_name} is no embedded warehouse, and this server only reads accounts: "
+                f"the target {loaded.target_name} is not an embedded warehouse, and this server only reads accounts: "
                 "`snowpipe-ml mcp --allow-writes` runs pipelines there"
             )
         result = pipeline.run(target, select=select or (), resume=resume)

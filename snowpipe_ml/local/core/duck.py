@@ -49,7 +49,7 @@ def _sign(function: Any) -> None:
     """Keep the signature of a function with it.
 
     DuckDB asks for the signature of each function whenever an instance is opened, and Python would evaluate its
-    annotations each time. The types are given, so the annotations are left out.
+    annotations each time. DuckDB needs no annotations here, since it is given the types.
     """
     if not hasattr(function, "__signature__"):
         found = inspect.signature(function)

@@ -1,4 +1,4 @@
-"""Whether the quotes of a delimited file are where DuckDB's reader and Snowflake read them alike.
+"""Checks that DuckDB's reader and Snowflake would read the quotes of a delimited file in the same way.
 
 DuckDB's reader ignores spaces around quotes, loses records after a closing quote that other text follows, and with one thread
 leaves out a last record whose field is not closed. It reports none of these.

@@ -242,7 +242,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Skip:
-    """Where the search goes on after a match.
+    """The row at which the search continues after a match.
 
     Attributes:
         to: PAST its last row, at its NEXT row, or at the FIRST or LAST row of the symbol.

@@ -135,6 +135,7 @@ class WatchedHttps(urllib.request.HTTPSHandler):
 
 
 def _watched(kind: type[http.client.HTTPConnection], deadline: Deadline) -> Any:
+    # mypy knows no base class that is chosen when the program runs.
     class Watched(kind):  # type: ignore[valid-type, misc]
         def connect(self) -> None:
             super().connect()

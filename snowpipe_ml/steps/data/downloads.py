@@ -82,7 +82,7 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """The number of bytes that are there."""
+        """The number of bytes that were downloaded so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def begin(self, headers: Message[str, str]) -> None:
