@@ -9,7 +9,7 @@ import pytest
 from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark import Session
 
-from snowpipe_ml.local.statements import databases
+from snowpipe_ml.local.statements import clones, databases
 
 FULL = """\
 CREATE SCHEMA {0}
@@ -237,3 +237,50 @@ def test_data_in_a_message_is_not_taken_for_the_message(session: Session) -> Non
     session.sql('CREATE TABLE U ("Frame start" NUMBER)').collect()
     with pytest.raises(Exception, match="invalid identifier"):
         session.sql('SELECT "Frame starts" FROM U').collect()
+
+
+def test_a_clone_with_internal_stages_has_its_own_files(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1\n")
+    session.sql("CREATE STAGE FILES").collect()
+    session.file.put(str(tmp_path / "a.csv"), "@FILES", auto_compress=False)
+    session.sql("CREATE SCHEMA COPY CLONE PUBLIC INCLUDE INTERNAL STAGES COMMENT = 'a copy'").collect()
+    assert [row["name"] for row in session.sql("LIST @COPY.FILES").collect()] == ["files/a.csv"]
+    (shown,) = session.sql("SHOW SCHEMAS LIKE 'COPY'").collect()
+    assert shown["comment"] == "a copy"
+    (tmp_path / "a.csv").write_text("2\n")
+    session.file.put(str(tmp_path / "a.csv"), "@COPY.FILES", auto_compress=False, overwrite=True)
+    assert rows(session, "SELECT $1 FROM @PUBLIC.FILES") == [("1",)]
+    assert rows(session, "SELECT $1 FROM @COPY.FILES") == [("2",)]
+    session.sql("REMOVE @COPY.FILES").collect()
+    assert len(session.sql("LIST @PUBLIC.FILES").collect()) == 1
+
+
+def test_views_of_a_clone_read_the_clone_unless_they_name_the_schema(session: Session) -> None:
+    session.sql("CREATE TABLE T AS SELECT 1 AS A").collect()
+    session.sql("CREATE VIEW V (X COMMENT 'one') COMMENT = 'of T' AS SELECT A FROM T").collect()
+    session.sql("CREATE VIEW OF_V AS SELECT X FROM V").collect()
+    session.sql("CREATE VIEW NAMED AS SELECT A FROM PUBLIC.T").collect()
+    session.sql("CREATE SCHEMA COPY CLONE PUBLIC").collect()
+    session.sql("INSERT INTO COPY.T VALUES (2)").collect()
+    assert rows(session, "SELECT X FROM COPY.V ORDER BY X") == [(1,), (2,)]
+    assert rows(session, "SELECT X FROM COPY.OF_V ORDER BY X") == [(1,), (2,)]
+    assert rows(session, "SELECT A FROM COPY.NAMED") == [(1,)]
+    assert rows(session, "SELECT X FROM PUBLIC.OF_V") == [(1,)]
+    (shown,) = session.sql("SHOW VIEWS LIKE 'V' IN SCHEMA COPY").collect()
+    assert shown["comment"] == "of T"
+    (column,) = session.sql("DESCRIBE VIEW COPY.V").collect()
+    assert (column["name"], column["comment"]) == ("X", "one")
+
+
+def test_a_failed_clone_leaves_no_schema(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(session, "SOURCE")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clones, "_read_clones", fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            session.sql("CREATE SCHEMA COPY CLONE SOURCE").collect()
+    assert session.sql("SHOW SCHEMAS LIKE 'COPY'").collect() == []
+    session.sql("CREATE SCHEMA COPY CLONE SOURCE").collect()

@@ -11,7 +11,7 @@ import duckdb
 
 from snowpipe_ml.local.catalog import grants
 from snowpipe_ml.local.catalog.dropped import keep_schema, move_schema_notes
-from snowpipe_ml.local.catalog.kinds import clone_objects, drop_objects
+from snowpipe_ml.local.catalog.kinds import drop_objects
 from snowpipe_ml.local.catalog.properties import (
     COMMENT,
     created_on,
@@ -27,8 +27,9 @@ from snowpipe_ml.local.core.reserved import check_names
 from snowpipe_ml.local.core.result import Result, status
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.core.transactions import in_transaction, retry_conflicts
-from snowpipe_ml.local.core.values import Options, text_option
+from snowpipe_ml.local.core.values import text_option
 from snowpipe_ml.local.statements.base import Statement, command
+from snowpipe_ml.local.statements.clones import clone_schema, fill_database, includes_stages
 from snowpipe_ml.local.statements.listing import OWNER, listing
 from snowpipe_ml.local.statements.modifiers import (
     Modifiers,
@@ -103,6 +104,7 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         return _from_share(statement, name, ".".join(reader.name()))
     source = reader.name()[0] if reader.accept("CLONE") else None
     refuse_time_travel(reader)
+    stages = source is not None and includes_stages(reader)
     if source is not None:
         check_names(source)
         if source not in session.storage.databases():
@@ -118,7 +120,7 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         session.storage.create_database(name)
         if there:  # not before: DuckDB runs no statement while the session's current database is missing
             grants.forget_within(session, name)
-        _fill_database(session, name, source, options)
+        fill_database(session, name, source, options, stages=stages)
     except (duckdb.Error, OSError, errors.DiskError) as raised:
         effect = f"the database {name} was dropped and not created again" if there else errors.NOTHING_CHANGED
         failed = raised if isinstance(raised, errors.DiskError) else errors.disk_error(raised, effect)
@@ -128,20 +130,6 @@ def _create_database(statement: Statement, name: str, *, replace: bool, lenient:
         raise failed from raised
     session.use(name, None)
     return status(f"Database {name} successfully created.")
-
-
-def _fill_database(session: Session, name: str, source: str | None, options: Options) -> None:
-    note_creation(session, (name, "", ""))
-    note_creation(session, (name, "PUBLIC", ""))
-    set_property(session, (name, "", ""), COMMENT, text_option(options, "COMMENT"))
-    set_retention(session, (name, "", ""), options)
-    if source is not None:
-        for (schema,) in session.duck.execute(
-            "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND NOT internal", [source]
-        ).fetchall():
-            if schema not in (CATALOG, "main"):
-                session.duck.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name, schema)}")
-                clone_objects(session, (source, schema), (name, schema))
 
 
 def _from_share(statement: Statement, name: str, share: str) -> Result:
@@ -203,7 +191,7 @@ def _drop_database(session: Session, name: str) -> None:
 
 @command("CREATE SCHEMA")
 def create_schema(statement: Statement) -> Result:
-    """``CREATE [OR REPLACE] [TRANSIENT] SCHEMA [IF NOT EXISTS] name``."""
+    """``CREATE [OR REPLACE] [TRANSIENT] SCHEMA [IF NOT EXISTS] name [CLONE source [INCLUDE INTERNAL STAGES]]``."""
     session, reader = statement.session, statement.reader
     session.commit_open()
     modifiers = Modifiers(reader)
@@ -215,6 +203,7 @@ def create_schema(statement: Statement) -> Result:
         raise errors.no_database("CREATE SCHEMA")
     source = reader.name() if reader.accept("CLONE") else None
     refuse_time_travel(reader)
+    stages = source is not None and includes_stages(reader)
     reader.accept("WITH", "MANAGED", "ACCESS")
     options = reader.options()
     check_retention(options)
@@ -237,12 +226,18 @@ def create_schema(statement: Statement) -> Result:
         if not modifiers.replace:
             raise errors.exists(name[-1])
         _drop_schema(session, database, name[-1])
-    retry_conflicts(session, lambda: session.duck.execute(f"CREATE SCHEMA {quoted(database, name[-1])}"))
-    note_creation(session, (database, name[-1], ""))
-    set_property(session, (database, name[-1], ""), COMMENT, text_option(options, "COMMENT"))
-    set_retention(session, (database, name[-1], ""), options)
-    if origin is not None:
-        clone_objects(session, origin, (database, name[-1]))
+    target = database, name[-1]
+
+    def make() -> None:
+        with in_transaction(session):
+            session.duck.execute(f"CREATE SCHEMA {quoted(*target)}")
+            note_creation(session, (*target, ""))
+            set_property(session, (*target, ""), COMMENT, text_option(options, "COMMENT"))
+            set_retention(session, (*target, ""), options)
+            if origin is not None:
+                clone_schema(session, origin, target, stages=stages)
+
+    retry_conflicts(session, make)
     session.use(database, name[-1])
     return status(f"Schema {name[-1]} successfully created.")
 
