@@ -7,14 +7,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from snowpipe_ml.answers.format import Record, Statement
 from snowpipe_ml.answers.recorder import Embedded, record
 from snowpipe_ml.engine.events import Event, Listener, StepFinished
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import UsageError
+from snowpipe_ml.temporary import TemporaryFolder
 
 _MISSING = (2003, 2043)
 _EVENTS = re.compile(r"INSERT INTO \S+\.EVENTS \(RUN_ID,")
@@ -87,8 +86,8 @@ def replay(
             messages[event.step] = event.message
 
     listeners: tuple[Listener, ...] = (note,)
-    with TemporaryDirectory(prefix="snowpipe-record-") as folder:
-        embedded = Embedded(pipeline.path, pipeline.variables, Path(folder) / "warehouse", recorded.header)
+    with TemporaryFolder("record") as folder:
+        embedded = Embedded(pipeline.path, pipeline.variables, folder / "warehouse", recorded.header)
         salt = recorded.header.salt
         made = record(
             embedded,

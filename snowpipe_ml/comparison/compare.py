@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from snowpipe_ml.comparison.steps import Side, step_changes
 from snowpipe_ml.comparison.throwaway import Throwaway
 from snowpipe_ml.engine.run.run import new_run
 from snowpipe_ml.errors import SpecError, UsageError
+from snowpipe_ml.temporary import TemporaryFolder
 
 
 def _silent(text: str) -> None:
@@ -49,8 +49,8 @@ def compare(
     """
     repository = Repository.of(spec)
     commits = repository.commits(base, head)
-    with tempfile.TemporaryDirectory(prefix="snowpipe-compare-") as folder:
-        trees = Path(folder) / "base", Path(folder) / "head"
+    with TemporaryFolder("compare") as folder:
+        trees = folder / "base", folder / "head"
         with _told_with_refs(dict(zip(trees, commits, strict=True))):
             return _compared(repository, commits, trees, options, tell)
 

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from snowpipe_ml.errors import MissingExtraError, PackageError
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.redaction import redact
 
 PLATFORM = "linux"
@@ -70,7 +70,7 @@ def resolve(
     Raises:
         PackageError: no versions fit, or the index cannot be reached.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder("resolve") as folder:
         options = [
             "--python-version",
             python,
@@ -85,7 +85,7 @@ def resolve(
         for option, lines in (("--constraint", constraints), ("--excludes", excluded)):
             listed = sorted(lines)
             if listed:
-                file = Path(folder) / f"{option.strip('-')}.txt"
+                file = folder / f"{option.strip('-')}.txt"
                 file.write_text("\n".join(listed) + "\n", encoding="utf-8")
                 options += [option, str(file)]
         if wheels is not None:
@@ -94,8 +94,8 @@ def resolve(
         found = _read_graph(_run([*options, "--annotation-style", "line"], requirements, environment))
         for text in requirements:
             found[canonicalize_name(Requirement(text).name)].root = True
-        lock = Path(folder) / "pylock.toml"
-        pins = Path(folder) / "pins.txt"
+        lock = folder / "pylock.toml"
+        pins = folder / "pins.txt"
         pins.write_text("\n".join(f"{r.name}=={r.version}" for r in found.values()) + "\n", encoding="utf-8")
         _run([*options, "--constraint", str(pins), "--output-file", str(lock)], requirements, environment)
         _add_wheels(found, tomllib.loads(lock.read_text(encoding="utf-8")))

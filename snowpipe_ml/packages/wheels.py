@@ -13,7 +13,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from snowpipe_ml.errors import PackageError
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.redaction import redact
 
 _NATIVE = (".so", ".pyd", ".dylib", ".dll")
@@ -103,8 +103,8 @@ def _verified(path: Path, sha256: str) -> Path:
 def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[str, Path]:
     cache = wheel_cache()
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        listed = Path(folder) / "requirements.txt"
+    with TemporaryFolder("wheels", cache) as folder:
+        listed = folder / "requirements.txt"
         lines = [f"{name}=={version} --hash=sha256:{sha256}" for name, version, sha256 in missing.values()]
         listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [
@@ -120,7 +120,7 @@ def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[
             python,
             "--disable-pip-version-check",
             "--dest",
-            folder,
+            str(folder),
             *(o for tag in _PLATFORMS for o in ("--platform", tag)),
             "--requirement",
             str(listed),
@@ -132,7 +132,7 @@ def _download(missing: Mapping[str, tuple[str, str, str]], python: str) -> dict[
             raise PackageError(f"pip cannot download {', '.join(sorted(missing))}: {reason}")
         found = {}
         for file, (name, version, sha256) in missing.items():
-            path = Path(folder) / file
+            path = folder / file
             if not path.is_file():
                 raise PackageError(f"pip did not download the locked file {file} for {name} {version}")
             target = cache / sha256[:16] / file

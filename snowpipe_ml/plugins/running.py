@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from snowpipe_ml.plugins.identity import Progress, RunInfo
 from snowpipe_ml.plugins.listings import Listings, ShownRow
 from snowpipe_ml.plugins.outputs import Outputs, counting, tag_pairs, with_tags
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, sql
+from snowpipe_ml.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
@@ -166,8 +166,8 @@ class Running:
             files: the contents by the name of the file.
             place: the place on a stage, which ends with a slash.
         """
-        with tempfile.TemporaryDirectory(prefix="snowpipe-put-") as name:
-            paths = [Path(name) / file for file in files]
+        with TemporaryFolder("put") as folder:
+            paths = [folder / file for file in files]
             for path, data in zip(paths, files.values(), strict=True):
                 path.write_bytes(data)
             self.put(paths, place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -17,6 +16,7 @@ from snowpipe_ml.plugins.connection import Asked, Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.tests import ExpectedTable, Row, UnitTest
 from snowpipe_ml.sql import DataType, Identifier, QualifiedName, join, sql
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.problems import did_you_mean
 from snowpipe_ml.unit_tests.compare import Difference, differences, equal, picked, shown
 from snowpipe_ml.unit_tests.isolated import Isolated, Place, WarehouseOfTest, lacking, steps_for
@@ -108,8 +108,8 @@ def reported(run: Callable[[], Outcome]) -> Outcome:
 
 def run_locally(spec: Path, test: UnitTest, target: str | None) -> Outcome:
     """Run a test on a new embedded warehouse."""
-    with tempfile.TemporaryDirectory(prefix="snowpipe-test-") as folder:
-        place = WarehouseOfTest(Path(folder) / "warehouse")
+    with TemporaryFolder("test") as folder:
+        place = WarehouseOfTest(folder / "warehouse")
         pipeline = Isolated(spec, test.vars, place, test.given)
         loaded, _, _ = pipeline.load(target)
         connection = local.connect(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from snowpipe_ml.engine.export.graph import TaskGraph
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.plugins.connection import Connection, execute
 from snowpipe_ml.sql import Identifier, Literal, QualifiedName, Sql, StagePath, like_pattern, sql
+from snowpipe_ml.temporary import TemporaryFolder
 
 Say = Callable[[str], None]
 
@@ -120,11 +119,11 @@ def upload(connection: Connection, files: Mapping[str, bytes], place: StagePath,
     there = {
         str(row["name"]).rsplit("/", 1)[-1] for row in execute(connection, sql("LIST {place}", place=place))
     }
-    with TemporaryDirectory(prefix="snowpipe-export-") as folder:
+    with TemporaryFolder("export") as folder:
         for name, data in files.items():
             if name in there:
                 continue
-            path = Path(folder) / name
+            path = folder / name
             path.write_bytes(data)
             execute(
                 connection,

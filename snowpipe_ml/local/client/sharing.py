@@ -14,9 +14,7 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +27,7 @@ from snowpipe_ml.local.core import connector, duckdb_errors, errors
 from snowpipe_ml.local.core.exchange import State, answer, session_state
 from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.core.storage import Storage
+from snowpipe_ml.temporary import TemporaryFolder
 
 log = logging.getLogger("snowpipe_ml.local")
 
@@ -36,13 +35,13 @@ log = logging.getLogger("snowpipe_ml.local")
 _ADDRESS_LENGTH = 100  # bytes in the path of a Unix socket; the limit is 108 on Linux, 104 on macOS
 
 
-def _short_folder() -> str:
+def _short_folder() -> TemporaryFolder:
     """Create a private folder for the socket; the path of a warehouse or of TMPDIR may be too long."""
-    folder = tempfile.mkdtemp(prefix="snowpipe-")
-    if len(os.fsencode(folder)) + len("/socket") <= _ADDRESS_LENGTH:
+    folder = TemporaryFolder("socket")
+    if len(os.fsencode(folder.path)) + len("/socket") <= _ADDRESS_LENGTH:
         return folder
-    Path(folder).rmdir()
-    return tempfile.mkdtemp(prefix="snowpipe-", dir="/tmp")
+    folder.remove()
+    return TemporaryFolder("socket", Path("/tmp"))  # noqa: S108 - private, and its name is random
 
 
 class Host:
@@ -51,7 +50,7 @@ class Host:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._folder = _short_folder()
-        self.address = f"{self._folder}/socket"
+        self.address = f"{self._folder.path}/socket"
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(self.address)
         self._listening.listen(64)
@@ -122,7 +121,7 @@ class Host:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
 
 def _answer(connection: Connection, asked: Header) -> Sent:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import struct
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from snowpipe_ml.local.core.duck import Duck
 from snowpipe_ml.local.core.functions import register_functions
 from snowpipe_ml.local.core.lock_file import LockFile
 from snowpipe_ml.local.core.names import literal, quoted
+from snowpipe_ml.temporary import TemporaryFolder
 
 _GROUP = 122_880  # rows in a group of DuckDB's
 _PAGE = 4096
@@ -72,8 +72,8 @@ def repair(folder: Path, new: Path) -> list[Rescued]:
 
 def _rescue(file: Path, target: Path) -> list[Rescued]:
     database = file.stem
-    with tempfile.TemporaryDirectory(dir=target.parent.parent) as scratch:
-        copy = Path(scratch) / file.name
+    with TemporaryFolder("repair", target.parent.parent) as scratch:
+        copy = scratch / file.name
         lost = _copy(file, copy, with_log=True)
         instance = _Instance(copy, target)
         try:

@@ -20,7 +20,6 @@ import atexit
 import contextlib
 import logging
 import shutil
-import tempfile
 import threading
 import time
 import uuid
@@ -43,6 +42,7 @@ from snowpipe_ml.local.core.leftovers import drop_leftovers
 from snowpipe_ml.local.core.lock_file import LockFile
 from snowpipe_ml.local.core.names import ACCOUNT, CATALOG, MACROS, Name, literal, quoted
 from snowpipe_ml.local.core.results import Results
+from snowpipe_ml.temporary import TemporaryFolder
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import ProgrammingError
@@ -111,7 +111,6 @@ class Storage:
     """
 
     def __init__(self, path: Path | None, host: Callable[[Storage], Host] | None = None) -> None:
-        self._temporary = path is None
         self.function_memory: int | None = None
         # Whether warehouses and privileges are required, as on an account.
         self.strict = False
@@ -127,7 +126,11 @@ class Storage:
         # By database, DATA_RETENTION_TIME_IN_DAYS by schema and table; read when first needed.
         self.retentions: dict[str, dict[tuple[str, str], int]] = {}
         self.has_streams = False  # lets statements skip the lookup of streams where there are none
-        self.path = path or Path(tempfile.mkdtemp(prefix="snowpipe-warehouse-"))
+        self._temporary: TemporaryFolder | None = None
+        if path is None:
+            self._temporary = TemporaryFolder("warehouse")
+            path = self._temporary.path
+        self.path = path
         self.id = uuid.uuid4().hex
         self.results = Results()
         self.history = History()
@@ -343,7 +346,7 @@ class Storage:
         finally:
             self._lock_file.release()
         if self._temporary:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._temporary.remove()
 
 
 _OPEN: dict[Path | str, Storage] = {}

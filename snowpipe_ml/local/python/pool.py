@@ -7,11 +7,9 @@ import os
 import queue
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -21,6 +19,7 @@ from snowpipe_ml.local.core.cancellation import Cancellation
 from snowpipe_ml.local.core.messages import Channel, Header, Message, Sent
 from snowpipe_ml.local.python.forkserver import ForkServer
 from snowpipe_ml.local.python.values import WorkerConfig
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.redaction import redact
 
 _POLL = 0.1  # seconds between two checks whether a waiting statement was canceled
@@ -45,15 +44,15 @@ class Worker:
 
     def __init__(self, server: ForkServer, config: WorkerConfig) -> None:
         self._server = server
-        self._temporary = tempfile.TemporaryDirectory(prefix="snowpipe-worker-", ignore_cleanup_errors=True)
-        self._stderr = open(Path(self._temporary.name) / "stderr", "w+b")  # noqa: SIM115
+        self._temporary = TemporaryFolder("worker")
+        self._stderr = open(self._temporary.path / "stderr", "w+b")  # noqa: SIM115
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._code: int | None = None
         self._ready = False
         self._config = config
         try:
-            self._pid = server.fork(theirs, self._stderr.fileno(), self._temporary.name)
+            self._pid = server.fork(theirs, self._stderr.fileno(), str(self._temporary.path))
         finally:
             theirs.close()
 
@@ -93,7 +92,7 @@ class Worker:
                 return answer, data
             assert serve is not None
             # A procedure's PUT and GET reach the files of its worker only.
-            self._send(*serve({**answer, "worker_folder": self._temporary.name}))
+            self._send(*serve({**answer, "worker_folder": str(self._temporary.path)}))
 
     def _send(self, header: Mapping[str, object], table: pa.Table | None) -> None:
         try:
@@ -137,7 +136,7 @@ class Worker:
             self.kill()
             self._server.wait(self._pid)
         self._stderr.close()
-        self._temporary.cleanup()
+        self._temporary.remove()
 
 
 class Pool:

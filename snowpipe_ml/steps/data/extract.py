@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from snowpipe_ml.steps.data.downloads import Downloads, download
 from snowpipe_ml.steps.data.generated import SAMPLE, file_version, generate, generator_finding, given_version
 from snowpipe_ml.steps.data.layouts import write_member
 from snowpipe_ml.steps.data.staged_archives import ODD, StagedArchives, stage_name
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.redaction import redact
 
 # Errors of the machine rather than of a file: the step fails, and the file is not refused.
@@ -154,8 +154,8 @@ class Extract(Step["Extract.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        with tempfile.TemporaryDirectory(prefix="snowpipe-extract-") as scratch:
-            archives, refused = self._archives(ctx, Path(scratch))
+        with TemporaryFolder("extract") as scratch:
+            archives, refused = self._archives(ctx, scratch)
             staged = self._staged(ctx)
             found = self._sorted(ctx, archives, staged)
             refused += found.refused
@@ -165,7 +165,7 @@ class Extract(Step["Extract.Settings"]):
             unpacked, uploaded = [], 0
             with ThreadPoolExecutor(ctx.threads) as executor:
                 jobs = [
-                    executor.submit(self._unpack, archive, digest, Path(scratch) / "out" / str(number))
+                    executor.submit(self._unpack, archive, digest, scratch / "out" / str(number))
                     for number, (archive, digest) in enumerate(found.fresh)
                 ]
                 try:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.packages.wheels import inspect, is_pure, wheel_cache
+from snowpipe_ml.temporary import TemporaryFolder
 
 _PINNED = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+")
 
@@ -61,7 +61,7 @@ def _fetch(text: str, base_dir: Path) -> Path:
         parts = path.name.split("-")
         if _same(parts[0]) == _same(name) and parts[1] == version:
             return _pure(path)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    with TemporaryFolder("wheels", cache) as folder:
         command = [
             sys.executable,
             "-m",
@@ -72,11 +72,11 @@ def _fetch(text: str, base_dir: Path) -> Path:
             "--only-binary=:all:",
             "--disable-pip-version-check",
             "--dest",
-            folder,
+            str(folder),
             text,
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        found = list(Path(folder).glob("*.whl"))
+        found = list(folder.glob("*.whl"))
         if done.returncode or not found:
             said = done.stderr.strip().splitlines()
             raise StepError(f"pip cannot download a wheel of {text}: {said[-1] if said else 'no output'}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Literal as Choice
 
 from pydantic import Field
@@ -31,6 +29,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import DataType, Identifier, Sql, sql
 from snowpipe_ml.steps.models.bundle import Bundle, BundleSettings, bundle
 from snowpipe_ml.steps.models.signature import ModelSignature, model_name
+from snowpipe_ml.temporary import TemporaryFolder
 
 _HANDLER = "snowpipe_ml.models.tabular.automl.train_procedure"
 
@@ -171,8 +170,8 @@ class TrainAutoml(Step["TrainAutoml.Settings"]):
 
     def _train_here(self, ctx: RunContext) -> Manifest:
         config = self._config()
-        with tempfile.TemporaryDirectory() as folder:
+        with TemporaryFolder("model") as folder:
             frame = read_rows(ctx.session, config["columns"], config["table"])
-            archive, manifest = train_and_pack(frame, config, Path(folder))
+            archive, manifest = train_and_pack(frame, config, folder)
             publish(ctx.session, archive, manifest, config["into"])
         return manifest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal as Choice
@@ -33,6 +32,7 @@ from snowpipe_ml.plugins import (
 from snowpipe_ml.sql import Identifier, StagePath
 from snowpipe_ml.steps.declared.imports import put_statement
 from snowpipe_ml.steps.models.signature import ModelSignature, model_name, read_manifest, signature_at
+from snowpipe_ml.temporary import TemporaryFolder
 from snowpipe_ml.text.files import read_text
 
 
@@ -152,18 +152,18 @@ class PackageModel(Step["PackageModel.Settings"]):
 
     def run(self, ctx: RunContext) -> StepResult:
         s = self.settings
-        with tempfile.TemporaryDirectory() as work:
+        with TemporaryFolder("model") as work:
             if self._trained is None:
-                folder, manifest = self._described(ctx, Path(work))
+                folder, manifest = self._described(ctx, work)
             else:
                 beside = read_manifest(ctx, self._trained)
-                archive = ctx.get(self._trained.child(beside["archive"]), Path(work))
-                folder, manifest = unpack(archive, beside["sha256"], Path(work) / "extracted")
+                archive = ctx.get(self._trained.child(beside["archive"]), work)
+                folder, manifest = unpack(archive, beside["sha256"], work / "extracted")
             manifest = {**manifest, "model_id": ctx.run.model_id}
             if s.snapshot is not None:
                 trained_on = {**manifest.get("trained_on", {}), "snapshot": str(s.snapshot)}
                 manifest["trained_on"] = trained_on
-            archive, manifest = pack(folder, manifest, model_name(s.writes), Path(work))
+            archive, manifest = pack(folder, manifest, model_name(s.writes), work)
             size = archive.stat().st_size
             # The manifest last, so that it never names a missing archive.
             ctx.put([archive], s.writes)

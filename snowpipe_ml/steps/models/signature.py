@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from snowpipe_ml.errors import StepError
 from snowpipe_ml.models.tabular.archive import Manifest
 from snowpipe_ml.plugins import PlanContext, RunContext, stage
 from snowpipe_ml.sql import DataType, Identifier, Sql, StagePath, join, sql
+from snowpipe_ml.temporary import TemporaryFolder
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ def read_manifest(ctx: RunContext, place: StagePath, holds: str = "archive") -> 
 
     name = place.child("manifest.json")
     # Not get_stream(): outside a procedure it uses one fixed file name for all processes.
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder("manifest") as folder:
         try:
-            manifest = json.loads(ctx.get(name, Path(folder)).read_text(encoding="utf-8"))
+            manifest = json.loads(ctx.get(name, folder).read_text(encoding="utf-8"))
         except (SnowparkClientException, Error, OSError, ValueError) as error:
             raise StepError(f"no model at {place}: its manifest.json cannot be read ({error})") from error
     if not isinstance(manifest, dict) or holds not in manifest:
