@@ -42,6 +42,8 @@ EVENTS = lines(
 HALF_HOURS = lines("time,value", *(f"2024-03-01 {h:02}:{m:02}:00,-1" for h in range(24) for m in (0, 30)))
 WORKDAYS = lines("date,price", *(f"{d:%m/%d/%Y},{n + 1}" for n, d in enumerate(days(60)) if d.weekday() < 5))
 QUARTERS = lines("quarter,gdp", *(f"{y}-{m:02}-01,{y}" for y in range(2000, 2010) for m in (1, 4, 7, 10)))
+BRITISH = lines("date,y", *(f"01/{m:02}/{y},{m}" for y in (2020, 2021) for m in range(1, 13)))
+YEARS = lines("Year,Region,Sales", *(f"{y},{r},{y * 2}" for y in range(1990, 2010) for r in ("N", "S", "W")))
 NUMBERS = lines(
     "date,store,item,promoted,sales",
     *(f"{d},{s},{i},{(n + s) % 2},{n}" for s in (1, 2) for i in range(9) for n, d in enumerate(days(30))),
@@ -62,6 +64,8 @@ NUMBERS = lines(
         pytest.param(WORKDAYS, ("date", (), "price", "business_day", "zero"), id="workdays"),
         pytest.param(NUMBERS, ("date", ("store", "item"), "sales", "day", "unknown"), id="keys are numbers"),
         pytest.param(QUARTERS, ("quarter", (), "gdp", "quarter", "zero"), id="quarters"),
+        pytest.param(BRITISH, ("date", (), "y", "month", "zero"), id="months, the day first"),
+        pytest.param(YEARS, ("Year", ("Region",), "Sales", "year", "zero"), id="years"),
     ],
 )
 def test_columns(text: str, expected: tuple[object, ...], tmp_path: Path) -> None:
@@ -86,6 +90,12 @@ def test_the_user_names_columns(tmp_path: Path) -> None:
         ("", {}, "it has fewer than two columns"),
         ("a,b\n1,2,3\n", {}, "row 2 has 3 fields, the header has 2"),
         ("a,b\nx,y\n", {}, "no column has dates or times"),
+        (
+            "yr,mnth,b\n2001,1,2\n",
+            {},
+            "the time is in several columns, yr and mnth; write it in one, such as",
+        ),
+        ("a,JAN,FEB\n1950.0,2,3\n", {}, "no column has dates or times"),
         ("day,b\nx,y\n", {"time": "day"}, "'day' has no dates or times"),
         ("day,sales\n2024-01-01,1\n", {"value": "sale"}, "did you mean 'sales'?"),
         ("day,sales\n2024-01-01,many\n", {"value": "sales"}, "the column 'sales' is not numeric: 'many'"),

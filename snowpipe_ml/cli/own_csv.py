@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 from snowpipe_ml.cli.csv_file import read_csv
+from snowpipe_ml.cli.time_formats import EXAMPLES, TimeFormat, format_of
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.text.encodings import Encoding
 from snowpipe_ml.text.problems import did_you_mean
@@ -31,49 +32,13 @@ _VALUE_NAMES = (
     "count",
     "revenue",
 )
-_TIME_NAMES = ("date", "time", "timestamp", "datetime", "day", "ds", "week", "month", "period")
+_TIME_NAMES = ("date", "time", "timestamp", "datetime", "day", "ds", "week", "month", "quarter", "period")
+_YEAR_NAMES = ("year", "yr", "date", "time", "ds", "period")
+_PARTS_OF_YEARS = ("quarter", "month", "week", "day", "hour", "hr", "mnth")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 _HORIZONS = {"day": 14, "business_day": 10, "month": 12, "quarter": 4, "year": 3, "hour": 48}
 """Periods that are forecast by default; weeks: 8, minutes: 96."""
-
-
-@dataclass(frozen=True)
-class TimeFormat:
-    """A way to write times.
-
-    Attributes:
-        python: the format of ``strptime``; empty for ISO 8601.
-        snowflake: the format of TO_DATE; empty if the column can be loaded as it is.
-        type: the type of the column when it is loaded.
-    """
-
-    python: str
-    snowflake: str
-    type: str
-
-    def parse(self, text: str) -> datetime:
-        """Parse a value; the zone of an offset is dropped.
-
-        Raises:
-            ValueError: the text has another format.
-        """
-        if self.python:
-            return datetime.strptime(text, self.python)
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-
-
-_FORMATS = (
-    TimeFormat("%Y-%m-%d", "", "date"),
-    TimeFormat("%Y-%m", "YYYY-MM", "varchar"),
-    TimeFormat("%Y%m%d", "YYYYMMDD", "varchar"),
-    TimeFormat("", "", "timestamp_ntz"),
-    TimeFormat("%Y/%m/%d", "YYYY/MM/DD", "varchar"),
-    TimeFormat("%m/%d/%Y", "MM/DD/YYYY", "varchar"),
-    TimeFormat("%d/%m/%Y", "DD/MM/YYYY", "varchar"),
-    TimeFormat("%d.%m.%Y", "DD.MM.YYYY", "varchar"),
-    TimeFormat("%d-%b-%Y", "DD-MON-YYYY", "varchar"),
-)
 
 
 @dataclass(frozen=True)
@@ -178,26 +143,23 @@ def recognize(
 def _time(path: Path, table: dict[str, list[str]], named: str | None) -> tuple[str, TimeFormat]:
     """The column with the time and its format."""
     titles = [named] if named else sorted(table, key=lambda title: title.lower() not in _TIME_NAMES)
-    for title in titles:
-        texts = {text for text in table[title] if text}
-        written = next((form for form in _FORMATS if texts and _all_parse(form, texts)), None)
-        if written is not None and (
-            named or not (_numeric(table[title]) and title.lower() not in _TIME_NAMES)
-        ):
+    for title, years in itertools.product(titles, (False, True) if named else (False,)):
+        written = format_of(filter(None, table[title]), years=years)
+        if written is not None and (named or not _numeric(table[title]) or title.lower() in _TIME_NAMES):
             return title, written
-    expected = "such as 2024-01-31, 2024-01-31 12:00:00, 01/31/2024, 31/01/2024, 31.01.2024 or 2024-01"
     if named:
-        raise UsageError(f"{path}: {named!r} has no dates or times {expected}: {table[named][0]!r}")
-    raise UsageError(f"{path}: no column has dates or times {expected}; --time names the column")
-
-
-def _all_parse(form: TimeFormat, texts: Iterable[str]) -> bool:
-    try:
-        for text in texts:
-            form.parse(text)
-    except ValueError:
-        return False
-    return True
+        raise UsageError(f"{path}: {named!r} has no dates or times such as {EXAMPLES}: {table[named][0]!r}")
+    year = next((title for title in table if title.lower() in _YEAR_NAMES), None)
+    written = format_of(filter(None, table[year]), years=True) if year else None
+    if year is None or written is None:
+        raise UsageError(f"{path}: no column has dates or times such as {EXAMPLES}; --time names the column")
+    parts = [year, *(title for title in table if title.lower() in _PARTS_OF_YEARS)]
+    if len(parts) > 1:
+        raise UsageError(
+            f"{path}: the time is in several columns, {' and '.join(parts)}; write it in one, such as 2024-01-31 or "
+            f"2024-01, or forecast the sum of each year with --time {year}"
+        )
+    return year, written
 
 
 def _numeric(texts: Iterable[str]) -> bool:
@@ -309,7 +271,7 @@ def forecast_spec(columns: Columns, path: str, name: str) -> str:
         horizon=columns.horizon,
         columns=", ".join(f"{key}: {kind}" for key, kind in kinds.items()),
         renamed=renamed,
-        time=_time_expression(columns.format),
+        time=columns.format.expression,
         series=_series_expression(columns),
         options=_file_options(columns),
         value=_value_expression(columns),
@@ -347,11 +309,3 @@ def _series_expression(columns: Columns) -> str:
         return "'all' AS SERIES"
     names = _series_names(columns)
     return names[0] if len(names) == 1 else " || '/' || ".join(names) + " AS SERIES"
-
-
-def _time_expression(written: TimeFormat) -> str:
-    if not written.snowflake:
-        return "TIME"
-    if written.snowflake == "YYYY-MM":
-        return "TO_DATE(TIME || '-01', 'YYYY-MM-DD') AS TIME"
-    return f"TO_DATE(TIME, '{written.snowflake}') AS TIME"
