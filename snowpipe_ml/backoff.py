@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential, wait_random_exponential
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
 
 
 def retrying(
@@ -32,6 +33,10 @@ def retrying(
         first: the maximum delay before the first retry, in seconds.
         most: the maximum delay before any retry, in seconds.
     """
+    # Late: it imports asyncio, and tornado where that is installed.
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt
+    from tenacity.wait import wait_exponential, wait_random_exponential
+
     return Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, Exception) and when(error)),
         stop=stop_after_attempt(retries + 1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,9 +26,8 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-_SETTING = re.compile(
-    r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*"
-)
+# Both are compiled when a problem is printed: every command imports this module.
+_SETTING = r"(?P<name>\b[A-Za-z_][\w-]{0,80})(?P<colon>['\"]?\s{0,20}:\s{1,20})[^,{}\[\]\s][^,}\]]*"
 # Mappings that hold connection settings and their values; names elsewhere are mostly column names.
 _HOLDERS = frozenset(
     {
@@ -45,7 +43,7 @@ _HOLDERS = frozenset(
         "on_success",
     }
 )
-_HOLDER = re.compile(rf"\b(?:{'|'.join(sorted(_HOLDERS))})['\"]?\s{{0,20}}:")
+_HOLDER = rf"\b(?:{'|'.join(sorted(_HOLDERS))})['\"]?\s{{0,20}}:"
 _LONGEST_LINE = 160  # characters of a line that are shown
 
 
@@ -90,7 +88,7 @@ class Problem:
 
     def _may_hold_secrets(self) -> bool:
         """Return whether the line may name a secret: inside some settings, and among those of a step."""
-        if self.path is None or _HOLDER.search(self.snippet) or not _HOLDERS.isdisjoint(self.path):
+        if self.path is None or re.search(_HOLDER, self.snippet) or not _HOLDERS.isdisjoint(self.path):
             return True
         return len(self.path) <= 3 and self.path[:1] == ("steps",)
 
@@ -120,7 +118,7 @@ def _without_secrets(line: str, start: int, width: int, *, by_name: bool) -> tup
     """
     spans = secret_spans(line)
     if by_name:
-        named = (match for match in _SETTING.finditer(line) if is_secret_name(match["name"]))
+        named = (match for match in re.finditer(_SETTING, line) if is_secret_name(match["name"]))
         spans = joined([*spans, *((match.end("colon"), match.end()) for match in named)])
     # From right to left, so that the positions of earlier ones stay valid.
     for begin, end in reversed(spans):
@@ -138,9 +136,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     >>> did_you_mean("wharehouse", ["warehouse", "stage"])
     "did you mean 'warehouse'?"
     """
+    from difflib import get_close_matches  # late: only mistakes need it
+
     names = sorted(set(known))
     by_fold = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    close = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
     if close:
         return f"did you mean {by_fold[close[0]]!r}?"
     if not names:

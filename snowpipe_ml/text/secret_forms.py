@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import bisect
-import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -197,8 +196,10 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 def _forms(value: str) -> Iterator[tuple[str, _Whole]]:
     """Yield a value as it is, and as it is written in JSON, HTML, URLs, names, on a terminal, in base64 and in hex."""
+    from html import escape  # late: its table of entities takes a millisecond of every process
+
     data = value.encode("utf-8", "surrogatepass")
-    escaped = html.escape(value)
+    escaped = escape(value)
     texts = {
         value,
         value.upper(),  # which can be longer, and so can be

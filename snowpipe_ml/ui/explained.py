@@ -24,7 +24,7 @@ Kind = Literal["exit code", "exception", "number"]
 class Explained(BaseModel):
     """The explanation of one code."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     code: str
     kind: Kind
@@ -44,7 +44,7 @@ class Explained(BaseModel):
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     title: str = ""
     cause: str
@@ -53,7 +53,7 @@ class _Entry(BaseModel):
 
 
 class _Catalog(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     exits: dict[str, _Entry]
     classes: dict[str, _Entry]

@@ -9,15 +9,16 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from snowpipe_ml.text.printable import json_text, visible
 from snowpipe_ml.text.redaction import redact, redact_all
 from snowpipe_ml.ui.wrapping import hanging
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # A text column may be narrowed to _NARROWEST characters by wrapping between words. A piece without
 # spaces is broken only if it is longer than _LONGEST_PIECE characters.
@@ -73,6 +74,9 @@ def print_table(
     console: Console, names: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
 ) -> None:
     """Print a table with right-aligned numbers; if it is too wide, a block per row with a line per value."""
+    from rich.table import Table
+    from rich.text import Text
+
     heads = [visible(name) for name in names]
     cells = [[cell(value) for value in row] for row in rows]
     # Each column has a space on both sides and a border after it; the first column has a border
@@ -132,6 +136,8 @@ def _piece(text: str) -> int:
 
 def _print_records(console: Console, names: list[str], rows: list[list[str]], title: str | None) -> None:
     """Print each row as a block with one line per column: its name and its value."""
+    from rich.text import Text
+
     if title is not None:
         console.print(Text(title, "italic"), soft_wrap=True)
     width = max(map(cell_len, names), default=0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 _NARROWEST = 20
 _INDENT = 4
@@ -20,6 +23,8 @@ def hanging(console: Console, lead: Text, body: Text) -> Text:
         lead: the text before the body, on the first line.
         body: the text to wrap; its line feeds are kept.
     """
+    from rich.text import Text
+
     indent = lead.cell_len
     below = console.width - indent < _NARROWEST
     if below:

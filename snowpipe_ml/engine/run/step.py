@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tenacity import RetryCallState
-
 from snowpipe_ml.backoff import retrying
 from snowpipe_ml.engine.events import Event, RunStarted, Status, StepProgress, StepRetried, StepStarted
 from snowpipe_ml.engine.plan.conditions import omission_on
@@ -40,6 +38,7 @@ from snowpipe_ml.text.redaction import redact
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
+    from tenacity import RetryCallState
 
 log = logging.getLogger("snowpipe_ml.engine")
 

@@ -37,7 +37,7 @@ from snowpipe_ml.steps.declared.streams import StreamStep
 class StreamSource(BaseModel):
     """The origin of changes: a declared stream."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     stream: ObjectName = Field(description="A stream that the spec declares; each is consumed by one step")
 
@@ -45,7 +45,7 @@ class StreamSource(BaseModel):
 class Deletion(BaseModel):
     """Which changes delete a row, where a source has its deletions as rows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     predicate: str = Field(
         description="SQL condition on the columns of the query, such as OPERATION = 'D'; filters insert values"

@@ -57,7 +57,7 @@ _PERIOD = Sql("D.DATE")
 class Fourier(BaseModel):
     """Sines and cosines of a period, such as a year: smooth seasonality with few columns."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     period: float = Field(
         gt=1, description="Length in periods of the series, such as 7 or 365.25 days, or 168 hours for a week"

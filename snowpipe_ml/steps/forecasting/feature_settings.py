@@ -80,7 +80,7 @@ RESERVED = frozenset(
 class Rolling(BaseModel):
     """Means and standard deviations of the periods before one; NULL if fewer than half of these are known."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     mean: tuple[Annotated[int, Field(ge=2)], ...] = Field((), description="Windows of the means, in periods")
     stddev: tuple[Annotated[int, Field(ge=2)], ...] = Field(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, RootModel
 
 from snowpipe_ml.spec.schema import DIALECT, Schema
 from snowpipe_ml.text.printable import json_text
@@ -23,7 +23,16 @@ Number = Annotated[float | None, BeforeValidator(_finite)]
 class Output(BaseModel):
     """A part of what a command prints. It can be made from an object with attributes of the same names."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(extra="forbid", from_attributes=True, defer_build=True)
+
+
+_Root = TypeVar("_Root")
+
+
+class RootOutput(RootModel[_Root], Generic[_Root]):
+    """What a command prints if that is a list, a mapping or one of several outputs."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def output_json(output: BaseModel) -> str:

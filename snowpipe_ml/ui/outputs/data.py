@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
-from snowpipe_ml.ui.outputs.common import Output
+from snowpipe_ml.ui.outputs.common import Output, RootOutput
 
 
 class ColumnOutput(Output):
@@ -49,5 +49,5 @@ class TableDiffOutput(Output):
     sample: list[PairOutput] | None = None
 
 
-class DiffDataOutput(RootModel[list[TableDiffOutput]]):
+class DiffDataOutput(RootOutput[list[TableDiffOutput]]):
     """The output of ``diff-data --json``."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
-from snowpipe_ml.ui.outputs.common import Number, Output
+from snowpipe_ml.ui.outputs.common import Number, Output, RootOutput
 
 
 class EventOutput(Output):
@@ -90,7 +90,7 @@ class RunFinishedOutput(EventOutput):
 
 
 class RunEventOutput(
-    RootModel[
+    RootOutput[
         Annotated[
             RunStartedOutput
             | StepStartedOutput

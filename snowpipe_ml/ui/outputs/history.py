@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
-from snowpipe_ml.ui.outputs.common import Number, Output
+from snowpipe_ml.ui.outputs.common import Number, Output, RootOutput
 
 
 class StepStatusOutput(Output):
@@ -47,7 +47,7 @@ class RunOutput(Output):
     steps: dict[str, int] = Field(description="How many steps have each status.")
 
 
-class RunsOutput(RootModel[list[RunOutput]]):
+class RunsOutput(RootOutput[list[RunOutput]]):
     """The output of ``runs --json``: the newest run first."""
 
 
@@ -67,7 +67,7 @@ class StepRecordOutput(Output):
     )
 
 
-class LogsOutput(RootModel[list[StepRecordOutput]]):
+class LogsOutput(RootOutput[list[StepRecordOutput]]):
     """The output of ``logs --json``: the records in their order."""
 
 

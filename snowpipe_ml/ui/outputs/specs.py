@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from snowpipe_ml.ui.explained import Explained
-from snowpipe_ml.ui.outputs.common import Number, Output
+from snowpipe_ml.ui.outputs.common import Number, Output, RootOutput
 
 
 class ProblemOutput(Output):
@@ -62,7 +62,7 @@ class PlannedOutput(Output):
     estimate: EstimateOutput | None = Field(None, description="Only with --cost; null if nothing is known.")
 
 
-class PlanOutput(RootModel[list[PlannedOutput]]):
+class PlanOutput(RootOutput[list[PlannedOutput]]):
     """The output of ``plan --json`` and of ``run --dry-run --json``: the steps in their order."""
 
 
@@ -75,7 +75,7 @@ class PackageOutput(Output):
     why: str
 
 
-class PackagesOutput(RootModel[dict[str, list[PackageOutput]]]):
+class PackagesOutput(RootOutput[dict[str, list[PackageOutput]]]):
     """The output of ``packages --json``: the distributions of each import."""
 
 
@@ -108,7 +108,7 @@ class PrivilegesOutput(Output):
     script: list[str]
 
 
-class DoctorOutput(RootModel[list[FindingOutput] | PrivilegesOutput]):
+class DoctorOutput(RootOutput[list[FindingOutput] | PrivilegesOutput]):
     """The output of ``doctor --json``: the findings; with ``--offline``, the privileges."""
 
 
@@ -124,11 +124,11 @@ class TestOutput(Output):
     failures: list[str]
 
 
-class TestsOutput(RootModel[list[TestOutput]]):
+class TestsOutput(RootOutput[list[TestOutput]]):
     """The output of ``test --json``."""
 
     __test__ = False
 
 
-class ExplainOutput(RootModel[list[Explained]]):
+class ExplainOutput(RootOutput[list[Explained]]):
     """The output of ``explain --json``."""
