@@ -48,13 +48,15 @@ class Quoting:
         """
         if not self._begun:
             chunk, self._begun = chunk.removeprefix(codecs.BOM_UTF8), True
+        if not self._quote:
+            return True
+        if self._quote not in chunk and self._quote not in self._held:
+            self._held = (self._held + chunk[-2 * _MARGIN :])[-2 * _MARGIN :]
+            return not (last and self._inside)
         piece = self._held + chunk + (b"\n" * _MARGIN if last else b"")
         end = len(piece) - _MARGIN
-        if not self._quote or end <= _MARGIN:
-            self._held = piece
-            return not (last and self._inside)
-        self._held = piece[end - _MARGIN :]
-        if self._quote in chunk or self._quote in piece[: 2 * _MARGIN]:
+        self._held = piece[max(end - _MARGIN, 0) :]
+        if end > _MARGIN:
             codes = np.frombuffer(piece, np.uint8)
             at = np.flatnonzero(codes[_MARGIN:end] == self._quote[0]) + _MARGIN
             if not self._are_paired(codes, at[self._inside :: 2], at[not self._inside :: 2]):
