@@ -30,7 +30,7 @@ _Root = TypeVar("_Root")
 
 
 class RootOutput(RootModel[_Root], Generic[_Root]):
-    """What a command prints if that is a list, a mapping or one of several outputs."""
+    """An output that is a list, a mapping or one of several outputs."""
 
     model_config = ConfigDict(defer_build=True)
 
