@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
+from snowpipe_ml.local.python import forkserver
+
 HEAD = "LANGUAGE PYTHON RUNTIME_VERSION = '3.11'"
 
 
@@ -71,3 +73,19 @@ def test_procedures_run_after_the_process_that_starts_theirs_was_killed(query: A
     ((pid,),) = query("CALL parent()")
     os.kill(pid, signal.SIGKILL)
     assert query("CALL add()") == [(42,)]
+
+
+def test_a_process_that_cannot_start_workers_is_an_error_of_the_statement(
+    query: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(query, "plus_one", "def h(n): return n + 1")
+
+    def fail(*_: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(forkserver.ForkServer, "_fork", fail)
+    with pytest.raises(SnowparkSQLException, match="the worker processes of functions died twice") as caught:
+        query("SELECT plus_one(1)")
+    assert "DuckDB" not in str(caught.value)
+    monkeypatch.undo()
+    assert query("SELECT plus_one(1)") == [(2,)]

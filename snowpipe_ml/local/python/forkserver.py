@@ -15,6 +15,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from snowpipe_ml.local.core import errors
+from snowpipe_ml.text.redaction import redact
+
 _MODULE = "snowpipe_ml.local.python.worker"
 _ROOT = str(Path(__file__).parents[3])
 # One numeric thread for each worker: two threads in each of two processes are many times slower.
@@ -83,7 +86,7 @@ class ForkServer:
             folder: the current and temporary folder of the worker.
 
         Raises:
-            RuntimeError: the fork server died twice; the message contains its output.
+            ProgrammingError: the fork server died twice; the message contains its output.
         """
         with self._lock:
             try:
@@ -96,8 +99,13 @@ class ForkServer:
                 return self._fork(channel, stderr, folder)
             except (OSError, EOFError) as raised:
                 self._output.seek(0)
-                said = self._output.read()[-2000:].decode(errors="replace")
-                raise RuntimeError(f"the process that starts Python workers died twice:\n{said}") from raised
+                said = redact(self._output.read()[-100_000:].decode(errors="replace"))[-2000:].strip()
+                raise errors.error(
+                    100357,
+                    "P0000",
+                    "Python Interpreter Error:\nthe process that starts the worker processes of functions died twice, as "
+                    "one that is killed for lack of memory" + (f":\n{said}" if said else ""),
+                ) from raised
 
     def _fork(self, channel: socket.socket, stderr: int, folder: str) -> int:
         request = json.dumps({"fork": folder}).encode()
