@@ -2,10 +2,12 @@
 
 ::
 
-    LD_PRELOAD=shim.so python -m tests.faults.run FOLDER KIND:PART:N... KIND:all...
+    LD_PRELOAD=shim.so python -m tests.faults.run FOLDER [SHARE/SHARES] KIND:PART:N... KIND:all...
 
 The kinds are ENOSPC (the disk is full from the n-th change on), EIO (this change fails), torn (half of it is done, and
 the process is killed), and limit, which needs no shim: no file may grow beyond n KiB, and the kernel says EFBIG.
+
+With 1/2, it runs the first, third, ... of the failures; a process with 2/2 and another folder runs the others.
 
 It prints one line of JSON for each n: the call that failed, how many acts were acknowledged, and what is wrong.
 """
@@ -250,7 +252,9 @@ def measure(base: Path) -> list[int]:
 def main() -> None:
     """Run the workload as often as the arguments say."""
     warnings.simplefilter("ignore")
-    base, wanted = Path(sys.argv[1]), [item.split(":") for item in sys.argv[2:]]
+    base, arguments = Path(sys.argv[1]), sys.argv[2:]
+    share, _, shares = arguments.pop(0).partition("/") if "/" in arguments[0] else ("1", "/", "1")
+    wanted = [item.split(":") for item in arguments]
     checkpoints._LOG_SIZE = 24 * 2**10  # so that the workload has several checkpoints
     (base / "before0").mkdir(parents=True)
     prepare(base / "before0")  # in this process, so that its children have everything imported
@@ -261,7 +265,7 @@ def main() -> None:
         alls = [kind for kind, place, *_ in wanted if place == "all"]
         wanted = [item for item in wanted if item[1] != "all"]
         wanted += [[kind, place, n] for kind in alls for place, n in every]
-    for kind, place, n in wanted:
+    for kind, place, n in wanted[int(share) - 1 :: int(shares)]:
         print(json.dumps(once(base, int(place), kind, int(n))), flush=True)
 
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,19 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     return made
 
 
-def faults(shim: Path | None, folder: Path, *wanted: str) -> list[dict[str, object]]:
-    """Run the workload with each failure, and check that nothing is wrong."""
+def faults(shim: Path | None, folder: Path, *wanted: str, shares: int = 1) -> list[dict[str, object]]:
+    """Run the workload with each failure, in as many processes as there are shares; nothing may be wrong."""
     env = dict(os.environ) | ({"LD_PRELOAD": str(shim)} if shim is not None else {})
-    command = [sys.executable, "-W", "ignore", "-m", "tests.faults.run", str(folder), *wanted]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    found: list[dict[str, object]] = [json.loads(line) for line in done.stdout.splitlines()]
-    runs = [each for each in found if "n" in each]
+
+    def run(share: int) -> list[dict[str, object]]:
+        command = [sys.executable, "-W", "ignore", "-m", "tests.faults.run", str(folder / str(share))]
+        command += [f"{share}/{shares}", *wanted]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    with ThreadPoolExecutor(shares) as pool:
+        runs = [each for found in pool.map(run, range(1, shares + 1)) for each in found if "n" in each]
     assert [each for each in runs if each["wrong"]] == []
     return runs
 
@@ -75,7 +81,8 @@ def test_any_failed_change_of_a_file_loses_no_acknowledged_statement(
     shim: Path | None, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted = ("ENOSPC:all", "EIO:all", "torn:all") if shim is not None else ()
-    runs = faults(shim, place, *wanted, *(f"limit:0:{n}" for n in range(1, 40)))
+    limits = [f"limit:0:{n}" for n in range(1, 40)]
+    runs = faults(shim, place, *wanted, *limits, shares=os.cpu_count() or 1)
     counted = Counter(str(each["kind"]) for each in runs)
     with capsys.disabled():
         print(
