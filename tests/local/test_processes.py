@@ -94,3 +94,10 @@ def test_files_are_loaded_in_a_transaction_while_the_process_ends(tmp_path: Path
     """Another process may use the warehouse until then."""
     done = python(AT_EXIT, tmp_path)
     assert done.stdout == "[(6,)]\n", done.stderr
+
+
+def test_what_a_killed_query_has_spilled_is_removed(tmp_path: Path) -> None:
+    connect(tmp_path, "D").close()
+    (tmp_path / "spill" / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(bytes(1000))
+    connect(tmp_path, "D").close()
+    assert list((tmp_path / "spill").iterdir()) == []

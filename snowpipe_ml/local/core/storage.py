@@ -173,10 +173,10 @@ class Storage:
                 if file.stem != ACCOUNT:
                     self._attach(file.stem)
                     self._begin(file.stem)
-            for leftover in (self.path / "external").iterdir():
+            for leftover in (*(self.path / "external").iterdir(), *(self.path / "spill").iterdir()):
                 if leftover.is_dir():
                     shutil.rmtree(leftover, ignore_errors=True)
-                else:  # left by an unload (COPY INTO a location) that was killed
+                else:  # left by an unload (COPY INTO a location) or a large query that was killed
                     leftover.unlink(missing_ok=True)
             self._restrict_file_access()
             self.checkpoints.after_statement()
