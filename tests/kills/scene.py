@@ -111,7 +111,9 @@ class Scene:
                         for text in texts(name, at[name], self.folder):
                             run(text)
                     except Error as raised:
-                        if "Python Interpreter Error" not in str(raised) or "worker process" not in str(raised):
+                        if "Python Interpreter Error" not in str(raised) or "worker process" not in str(
+                            raised
+                        ):
                             raise
                         continue  # its worker was killed: the statement had no effect, and is run again
                     ledger.write(f"{name} {at[name]}\n")
