@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import snowpipe_ml.local.statements.dispatch  # noqa: F401 - registers all functions and statements
 from snowpipe_ml.local.translate.registry import TABLE_FUNCTIONS, is_served
 from tests.documented.cases import all_cases
+from tests.local.statement_cases import CASES as STATEMENT_CASES
+from tests.local.statement_cases.files import FILES
+from tests.local.statement_cases.forms import FORMS
 from tests.local.test_every_option import option_state, reference
-from tests.local.test_every_statement import CASES as STATEMENT_CASES
-from tests.local.test_every_statement import MORE as MORE_CASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 _REFERENCE = Path(__file__).parent / "reference"
@@ -85,7 +87,7 @@ def statement_witness(statement: str) -> str:
     pattern = re.compile(
         r"\s+".join(".+" if word.startswith("<") else re.escape(word) for word in words) + r"\b", re.I
     )
-    for case in (*STATEMENT_CASES.values(), *MORE_CASES.values()):
+    for case in (*STATEMENT_CASES.values(), *FILES.values(), *FORMS.values()):
         then = (text for text, expected in case.then if not isinstance(expected, str))
         texts = (*case.before, *([] if isinstance(case.expected, str) else [case.statement]), *then)
         if any(pattern.match(text) for text in texts):
