@@ -11,7 +11,7 @@ import pytest
 
 from snowpipe_ml.dashboard.data.source import Source, open_source
 from snowpipe_ml.dashboard.data.starting import Progress, StartedRun, Wanted, start
-from snowpipe_ml.dashboard.data.variables import Field, Kind, fields, next_month, secrets
+from snowpipe_ml.dashboard.data.variables import Field, Kind, fields, label_of, next_month, secrets
 from snowpipe_ml.errors import SpecError, UsageError
 from tests.conftest import ask, write_spec
 
@@ -61,6 +61,20 @@ def test_each_variable_has_a_field_of_its_type(source: Source) -> None:
     assert secrets(source.spec) == ["api_token"]
     with pytest.raises(ValueError, match="months: "):
         by_name["months"].read("[1, 2")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("min_history_days", "Minimum history days"),
+        ("sourceUrl", "Source URL"),
+        ("MAX_EPOCHS", "Maximum epochs"),
+        ("_x__", "X"),
+        ("__", "__"),
+    ],
+)
+def test_a_variable_has_a_label_in_words(name: str, label: str) -> None:
+    assert label_of(name) == label
 
 
 @pytest.mark.parametrize(
@@ -135,7 +149,7 @@ def test_a_line_that_is_half_written_is_read_later(source: Source, tmp_path: Pat
 
 
 def test_text_of_a_field_is_shown_as_it_is_read() -> None:
-    field = Field("lags", Kind.YAML, "")
+    field = Field("lags", "Lags", Kind.YAML, "")
     for value in ([1, 7], {"a": 1}, None, [{"type": "x" * 80}]):
         assert field.read(field.entered(value)) == value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,15 @@ from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.text.secret_names import is_secret_name
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
+_IN_WORDS = {
+    "min": "minimum",
+    "max": "maximum",
+    "id": "ID",
+    "url": "URL",
+    "csv": "CSV",
+    "sql": "SQL",
+    "api": "API",
+}
 # A comment after the value of a variable, where the line has no other `#`.
 _COMMENT = re.compile(r"\s#\s*([^#]+?)\s*$")
 
@@ -36,6 +46,7 @@ class Field:
 
     Attributes:
         name: its name.
+        label: its name in words, such as ``Minimum history days``.
         kind: its widget.
         value: its value on the target; of a YAML field, the text.
         choices: the values of a choice.
@@ -43,6 +54,7 @@ class Field:
     """
 
     name: str
+    label: str
     kind: Kind
     value: object
     choices: tuple[object, ...] = ()
@@ -75,7 +87,21 @@ class Field:
 def fields(spec: Spec) -> list[Field]:
     """Return the variables in the order of the spec, but for those with the name of a secret."""
     values: Mapping[str, object] = spec.scope["vars"]
-    return [_field(spec, name, value) for name, value in values.items() if not is_secret_name(name)]
+    names = [name for name in values if not is_secret_name(name)]
+    labels = Counter(label_of(name) for name in names)
+    return [
+        _field(spec, name, name if labels[label_of(name)] > 1 else label_of(name), values[name])
+        for name in names
+    ]
+
+
+def label_of(name: str) -> str:
+    """Return the name of a variable in words: ``min_history_days`` is ``Minimum history days``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").split("_")
+    if name.isupper():
+        words = [word.lower() for word in words]
+    told = " ".join(_IN_WORDS.get(word.lower(), word) for word in words if word)
+    return told[:1].upper() + told[1:] or name
 
 
 def secrets(spec: Spec) -> list[str]:
@@ -83,21 +109,21 @@ def secrets(spec: Spec) -> list[str]:
     return [name for name in spec.scope["vars"] if is_secret_name(name)]
 
 
-def _field(spec: Spec, name: str, value: object) -> Field:
+def _field(spec: Spec, name: str, label: str, value: object) -> Field:
     told = _help(spec, name)
     choices = spec.pipeline.dashboard.choices.get(name)
     if choices is not None:
         listed = tuple(choices) if value in choices else (value, *choices)
-        return Field(name, Kind.CHOICE, value, listed, told)
+        return Field(name, label, Kind.CHOICE, value, listed, told)
     if isinstance(value, bool):
-        return Field(name, Kind.SWITCH, value, help=told)
+        return Field(name, label, Kind.SWITCH, value, help=told)
     if isinstance(value, int):
-        return Field(name, Kind.WHOLE, value, help=told)
+        return Field(name, label, Kind.WHOLE, value, help=told)
     if isinstance(value, float):
-        return Field(name, Kind.NUMBER, value, help=told)
+        return Field(name, label, Kind.NUMBER, value, help=told)
     if isinstance(value, str):
-        return Field(name, Kind.TEXT, value, help=told)
-    return Field(name, Kind.YAML, as_yaml(value), help=told)
+        return Field(name, label, Kind.TEXT, value, help=told)
+    return Field(name, label, Kind.YAML, as_yaml(value), help=told)
 
 
 def as_yaml(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from snowpipe_ml.dashboard.cached import frame, last_record
 from snowpipe_ml.dashboard.data import variables
@@ -152,7 +153,10 @@ def _suggest(fields: list[Field]) -> None:
         if month is not None and isinstance(value, list):
             text = variables.as_yaml([*value, month])
             st.button(
-                f"Add {month} to {field.name}", key=f"next {field.name}", on_click=_enter, args=({key: text},)
+                f"Add {month} to {field.label.lower()}",
+                key=f"next {field.name}",
+                on_click=_enter,
+                args=({key: text},),
             )
 
 
@@ -164,30 +168,39 @@ def _enter(values: Mapping[str, object]) -> None:
 def _widgets(fields: list[Field]) -> dict[str, object]:
     """Lay out the fields, short ones side by side; return what was entered."""
     entered: dict[str, object] = {}
-    places = st.columns(2)
-    for number, field in enumerate(fields):
-        with places[number % 2]:
+    places: list[DeltaGenerator] = []
+    for field in fields:
+        if _lines(field) > 2:
+            places = [st.container()]
+        elif not places:
+            places = list(st.columns(2))
+        with places.pop(0):
             entered[field.name] = _widget(field)
     return entered
 
 
+def _lines(field: Field) -> int:
+    return str(field.value).count("\n") + 1 if field.kind is Kind.YAML else 1
+
+
 def _widget(field: Field) -> object:
-    key, told = f"variable {field.name}", field.help or None
+    key = f"variable {field.name}"
+    told = "\n\n".join([*([field.help] if field.help else []), f"The variable `{field.name}`"])
     if key not in st.session_state:
         st.session_state[key] = field.value
     if field.kind is Kind.SWITCH:
-        return st.checkbox(field.name, key=key, help=told)
+        return st.checkbox(field.label, key=key, help=told)
     if field.kind is Kind.WHOLE:
-        return st.number_input(field.name, step=1, key=key, help=told)
+        return st.number_input(field.label, step=1, key=key, help=told)
     if field.kind is Kind.NUMBER:
-        return st.number_input(field.name, key=key, format="%g", help=told)
+        return st.number_input(field.label, key=key, format="%g", help=told)
     if field.kind is Kind.CHOICE:
-        return st.selectbox(field.name, field.choices, key=key, help=told)
+        return st.selectbox(field.label, field.choices, key=key, help=told)
     if field.kind is Kind.TEXT:
-        return st.text_input(field.name, key=key, help=told)
-    lines = str(field.value).count("\n") + 1
+        return st.text_input(field.label, key=key, help=told)
+    lines = _lines(field)
     return st.text_area(
-        f"{field.name} (YAML)", key=key, help=told, height=68 if lines < 3 else min(24 * lines + 20, 240)
+        f"{field.label} (YAML)", key=key, help=told, height=68 if lines < 3 else min(24 * lines + 20, 240)
     )
 
 
