@@ -15,6 +15,10 @@ from snowpipe_ml.dashboard.views import forecast, models, monitor, run_it, runs
 from snowpipe_ml.errors import SnowpipeMLError
 
 _ICON = Path(__file__).with_name("icon.png")
+# Streamlit writes white on the primary color, which is light in the dark theme: chosen tabs and values are written in it.
+_ON_PRIMARY = """<style>
+[data-testid=stMultiSelect] :is([data-tag], [data-baseweb=tag]) *, button[kind^=primary] p { color: #0e0e12; }
+</style>"""
 
 
 def main(
@@ -32,6 +36,8 @@ def main(
         runtime: the runtime of Streamlit in Snowflake, whose session reads the target; None outside of Snowflake.
     """
     st.set_page_config(page_title=f"{Path(spec).stem}: dashboard", layout="wide", page_icon=str(_ICON))
+    if st.context.theme.type == "dark":
+        st.html(_ON_PRIMARY)
     look_again()
     try:
         source = source_of(Path(spec), target, variables, runtime)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from snowpipe_ml.dashboard.charts.colors import INK
 from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import MissingExtraError
 
@@ -16,6 +15,8 @@ _SCRIPT = Path(__file__).with_name("streamlit_app.py")
 LOOPBACK = "127.0.0.1"
 # Captions have 60 % of this color: with Streamlit's own, their contrast is below 4.5, the least of WCAG 2 for text.
 _TEXT = "#0e0e12"
+# Chosen tabs and values are written in it: 6.4 to 1 on white, and 7.2 to 1 on the dark background.
+_PRIMARY, _PRIMARY_DARK = "#1f5fa8", "#6ea8e8"
 
 
 def launch(
@@ -68,8 +69,9 @@ def options(port: int | None, address: str, *, headless: bool) -> list[str]:
         "client.toolbarMode": "minimal",
         "client.showSidebarNavigation": "true",
         "client.showErrorDetails": "type",
-        "theme.light.primaryColor": INK,
+        "theme.light.primaryColor": _PRIMARY,
         "theme.light.textColor": _TEXT,
+        "theme.dark.primaryColor": _PRIMARY_DARK,
     }
     return [f"--{name}={value}" for name, value in settings.items()]
 

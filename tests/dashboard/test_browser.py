@@ -69,9 +69,9 @@ def site(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     log.close()
 
 
-def visit(browser: Any, url: str, title: str, width: int = 1280) -> Any:
+def visit(browser: Any, url: str, title: str, width: int = 1280, scheme: str = "light") -> Any:
     """Open a page, and wait until the application has run."""
-    page = browser.new_page(viewport={"width": width, "height": 900})
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.set_default_timeout(600_000)  # milliseconds; the machine may be busy
     page.elsewhere = []
     page.on("request", lambda request: page.elsewhere.append(request.url))
@@ -88,12 +88,13 @@ def settled(page: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize(("path", "title"), PAGES.items())
 def test_pages_fit_and_load_nothing_from_elsewhere(
-    browser: Any, site: tuple[str, Path], path: str, title: str, width: int
+    browser: Any, site: tuple[str, Path], path: str, title: str, width: int, scheme: str
 ) -> None:
-    page = visit(browser, site[0] + path, title, width)
+    page = visit(browser, site[0] + path, title, width, scheme)
     assert page.locator("[data-testid=stException]").count() == 0
     main = "document.querySelector('[data-testid=stMain]')"
     assert page.evaluate(
@@ -163,8 +164,8 @@ def test_the_leaderboard_follows_the_chosen_metric(browser: Any, site: tuple[str
 
 def test_a_run_with_another_horizon_is_started_and_appears(browser: Any, site: tuple[str, Path]) -> None:
     page = visit(browser, site[0] + "run-it", "Run it")
-    page.get_by_label("horizon", exact=True).fill("5")
-    page.get_by_label("horizon", exact=True).press("Tab")
+    page.get_by_label("Horizon", exact=True).fill("5")
+    page.get_by_label("Horizon", exact=True).press("Tab")
     page.get_by_role("button", name="Start the run").click()
     page.get_by_text("With horizon = 5.").wait_for()
     # Other pages can be read while it runs.
