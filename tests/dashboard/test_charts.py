@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from snowpipe_ml.dashboard.charts.forecasts import heat_map
+from snowpipe_ml.dashboard.charts.runs import Box, dot
+from snowpipe_ml.dashboard.views.tables import number_format, without_missing
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -25,3 +27,40 @@ def test_the_rows_of_the_heat_map_stand_in_the_order_of_the_series(relative: boo
     assert "DATE" not in drawn
     assert ("RATIO" in drawn) is relative
     assert chart.to_dict()["encoding"]["y"]["sort"] is None
+
+
+def test_a_graph_for_a_phone_has_few_nodes_beside_each_other() -> None:
+    names = [f"step {number}" for number in range(5)]
+    edges = [("step 0", name) for name in names[1:]]
+    drawn = dot([Box(name, ("1 s", "2 rows")) for name in names], edges, abreast=2)
+    assert [line.strip() for line in drawn.splitlines() if "rank=same" in line] == [
+        '{rank=same; "step 0";}',
+        '{rank=same; "step 1"; "step 2";}',
+        '{rank=same; "step 3"; "step 4";}',
+    ]
+    assert '"step 1" -> "step 3" [style=invis' in drawn
+    assert 'label="step 0\\n1 s\\n2 rows"' in drawn
+    wide = dot([Box(name, ("1 s", "2 rows")) for name in names], edges)
+    assert 'label="step 0\\n1 s · 2 rows"' in wide
+    assert "rank=same" not in wide
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([12.74, 13.03, 9.1], "%.2f"),
+        ([0.9222, None, 1.3], "%.3f"),
+        ([123456.7], "%.0f"),
+        ([1e-9], "%.4g"),
+        ([0.0, None, float("inf")], "%.4g"),
+        ([], "%.4g"),
+    ],
+)
+def test_the_numbers_of_a_column_have_the_same_decimals(values: list[float | None], expected: str) -> None:
+    assert number_format(pd.Series(values, dtype=float)) == expected
+
+
+def test_a_table_has_no_empty_column_and_no_none() -> None:
+    rows = pd.DataFrame({"A": ["x", None], "B": [None, None], "C": [1.0, None]})
+    assert without_missing(rows).to_dict("list")["A"] == ["x", ""]
+    assert list(without_missing(rows)) == ["A", "C"]

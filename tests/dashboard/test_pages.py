@@ -198,7 +198,7 @@ def test_the_monitor_shows_what_came_true_the_drift_and_the_alerts(ran: Path, so
     )
     assert runs[["FORECAST_RUN", "RMSE", "COVERAGE"]].to_numpy().tolist() == [[run, rmse, coverage]]
     alerts = [alert.value for alert in app.warning]
-    assert any(alert.startswith("**watch** in") and "intervals contain" in alert for alert in alerts)
+    assert any(alert.startswith("**watch** at 20") and "intervals contain" in alert for alert in alerts)
     assert len(source.reader.frame(monitoring.by_horizon(source.subjects[0].monitors[0]))) == 7
     app.selectbox(key="realised metric").set_value("COVERAGE").run()
     assert "The dashed line is the intended coverage, 80%." in [text.value for text in app.caption]

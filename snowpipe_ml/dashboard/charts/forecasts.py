@@ -54,7 +54,12 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
                 "LABEL:N",
                 sort=None,
                 title=None,
-                axis=alt.Axis(labelLimit=150, labelOverlap=step < 9, labelFontSize=min(11, max(8, step - 3))),
+                axis=alt.Axis(
+                    labelLimit=150,
+                    labelFlush=False,
+                    labelOverlap=step < 9,
+                    labelFontSize=min(11, max(8, step - 3)),
+                ),
             ),
             color=color,
             opacity=alt.condition(chosen, alt.value(1.0), alt.value(0.45)),
@@ -130,8 +135,13 @@ def reasons_chart(reasons: pd.DataFrame, title: str) -> alt.LayerChart:
     import altair as alt
 
     base = alt.Chart(reasons).encode(
-        y=alt.Y("FEATURE:N", sort=list(reasons["FEATURE"]), title=None, axis=alt.Axis(labelLimit=220)),
-        x=alt.X("ATTRIBUTION:Q", title=title),
+        y=alt.Y(
+            "FEATURE:N",
+            sort=list(reasons["FEATURE"]),
+            title=None,
+            axis=alt.Axis(labelLimit=220, labelFlush=False),
+        ),
+        x=alt.X("ATTRIBUTION:Q", title=title, axis=alt.Axis(tickCount=8)),
         tooltip=[
             alt.Tooltip("FEATURE:N", title="feature"),
             alt.Tooltip("VALUE:Q", title="its value", format=",.4~g"),

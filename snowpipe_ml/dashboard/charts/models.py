@@ -20,7 +20,12 @@ def bars(rows: pd.DataFrame, name: str, number: str, title: str) -> alt.Chart:
         alt.Chart(rows, height=alt.Step(24))
         .mark_bar(color=INK)
         .encode(
-            y=alt.Y(f"{name}:N", sort=list(rows[name]), title=None, axis=alt.Axis(labelLimit=220)),
+            y=alt.Y(
+                f"{name}:N",
+                sort=list(rows[name]),
+                title=None,
+                axis=alt.Axis(labelLimit=220, labelFlush=False),
+            ),
             x=alt.X(f"{number}:Q", title=title, axis=alt.Axis(tickMinStep=1)),
             tooltip=[alt.Tooltip(f"{name}:N", title="name"), alt.Tooltip(f"{number}:Q", title=title)],
         )

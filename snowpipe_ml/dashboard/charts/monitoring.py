@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.dashboard.charts.colors import GREY, INK, MANY, ORANGE
@@ -85,8 +86,13 @@ def drift_bars(rows: pd.DataFrame, most: float) -> alt.LayerChart:
         alt.Chart(rows)
         .mark_bar()
         .encode(
-            y=alt.Y("FEATURE:N", sort=list(rows["FEATURE"]), title=None, axis=alt.Axis(labelLimit=220)),
-            x=alt.X("PSI:Q", title="population stability index"),
+            y=alt.Y(
+                "FEATURE:N",
+                sort=list(rows["FEATURE"]),
+                title=None,
+                axis=alt.Axis(labelLimit=220, labelFlush=False),
+            ),
+            x=alt.X("PSI:Q", title="population stability index", axis=alt.Axis(tickCount=8)),
             color=alt.condition(most < alt.datum.PSI, alt.value(ORANGE), alt.value(INK)),
             tooltip=[
                 alt.Tooltip("FEATURE:N", title="feature"),
@@ -100,18 +106,22 @@ def drift_bars(rows: pd.DataFrame, most: float) -> alt.LayerChart:
     return alt.LayerChart(layer=[bars, limit]).properties(height=alt.Step(22))
 
 
+SCORES: Mapping[str, str] = {
+    "RMSE": "RMSE of the model",
+    "BASELINE_RMSE": "RMSE of the baseline",
+    "MAE": "MAE of the model",
+    "BASELINE_MAE": "MAE of the baseline",
+}
+"""The scores of a run, in words."""
+
+
 def scores(rows: pd.DataFrame) -> alt.Chart:
     """Draw the scores of runs and of the baseline: RUN_ID, RMSE, BASELINE_RMSE, MAE, BASELINE_MAE."""
     import altair as alt
 
-    words = {
-        "RMSE": "RMSE of the model",
-        "BASELINE_RMSE": "RMSE of the baseline",
-        "MAE": "MAE of the model",
-        "BASELINE_MAE": "MAE of the baseline",
-    }
-    long = rows.rename(columns={"RUN_ID": "RUN", **words}).melt(
-        ["RUN"], list(words.values()), var_name="WHICH", value_name="VALUE"
+    words = list(SCORES.values())
+    long = rows.rename(columns={"RUN_ID": "RUN", **SCORES}).melt(
+        ["RUN"], words, var_name="WHICH", value_name="VALUE"
     )
     chart: alt.Chart = (
         alt.Chart(long, height=340)
@@ -122,8 +132,13 @@ def scores(rows: pd.DataFrame) -> alt.Chart:
             color=alt.Color(
                 "WHICH:N",
                 title=None,
-                scale=alt.Scale(domain=list(words.values()), range=[INK, GREY, "#6aa2dd", "#b6bcc6"]),
-                legend=alt.Legend(orient="top", columns=2, labelLimit=200),
+                scale=alt.Scale(domain=words, range=[INK, GREY, INK, GREY]),
+                legend=alt.Legend(
+                    orient="top", columns=2, labelLimit=200, symbolType="stroke", symbolSize=400
+                ),
+            ),
+            strokeDash=alt.StrokeDash(
+                "WHICH:N", title=None, scale=alt.Scale(domain=words, range=[[1, 0], [1, 0], [4, 3], [4, 3]])
             ),
             tooltip=[
                 alt.Tooltip("RUN:O", title="run"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,17 +30,24 @@ class Box:
 
     Attributes:
         name: its name.
-        lines: the lines below the name.
+        facts: what is written below the name, on one line where there is room.
         state: a key of :data:`STATES`, or anything else for a node without a state.
     """
 
     name: str
-    lines: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     state: str = ""
 
 
-def dot(boxes: Iterable[Box], edges: Iterable[tuple[str, str]]) -> str:
-    """Return a graph in the language of Graphviz, downwards: it should fit the width of a phone."""
+def dot(boxes: Iterable[Box], edges: Sequence[tuple[str, str]], abreast: int | None = None) -> str:
+    """Return a graph in the language of Graphviz, downwards.
+
+    Args:
+        boxes: the nodes, each after those that it depends on if ``abreast`` is given.
+        edges: the dependencies.
+        abreast: how many nodes are beside each other at most, for a narrow screen; as many as fit by default.
+    """
+    boxes = list(boxes)
     lines = [
         "digraph {",
         '  bgcolor="transparent"; nodesep=0.15; ranksep=0.3;',
@@ -49,13 +57,42 @@ def dot(boxes: Iterable[Box], edges: Iterable[tuple[str, str]]) -> str:
     for box in boxes:
         color = STATES.get(box.state, GREY)
         style = "rounded,filled,dashed" if box.state in ("reused", "omitted", "") else "rounded,filled"
-        label = "\\n".join(_text(line) for line in (box.name, *box.lines))
+        told = (" · ".join(box.facts),) if abreast is None else box.facts
+        label = "\\n".join(_text(line) for line in (box.name, *told) if line)
         lines.append(
             f'  "{_text(box.name)}" [label="{label}", color="{color}", fontcolor="#1f2937", '
             f'style="{style}", penwidth={1.0 if style.endswith("dashed") else 1.8}];'
         )
     lines += [f'  "{_text(a)}" -> "{_text(b)}";' for a, b in edges]
+    if abreast is not None:
+        rows = _rows([box.name for box in boxes], edges, abreast)
+        for row in rows:
+            names = "; ".join(f'"{_text(name)}"' for name in row)
+            lines.append(f"  {{rank=same; {names};}}")
+        # An edge that nobody sees keeps each row below the one before it.
+        lines += [
+            f'  "{_text(above[0])}" -> "{_text(row[0])}" [style=invis, weight=0];'
+            for above, row in itertools.pairwise(rows)
+        ]
     return "\n".join([*lines, "}"])
+
+
+def _rows(names: Sequence[str], edges: Iterable[tuple[str, str]], most: int) -> list[list[str]]:
+    """Put each node into the first row below those that it depends on that has a place."""
+    above: dict[str, list[str]] = {name: [] for name in names}
+    for one, other in edges:
+        above[other].append(one)
+    rows: list[list[str]] = []
+    row_of: dict[str, int] = {}
+    for name in names:
+        row = max((row_of[one] + 1 for one in above[name] if one in row_of), default=0)
+        while row < len(rows) and len(rows[row]) >= most:
+            row += 1
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(name)
+        row_of[name] = row
+    return rows
 
 
 def _text(text: str) -> str:
@@ -70,7 +107,12 @@ def timeline(steps: pd.DataFrame) -> alt.Chart:
         alt.Chart(steps, height=alt.Step(20))
         .mark_bar()
         .encode(
-            y=alt.Y("STEP:N", sort=list(steps["STEP"]), title=None, axis=alt.Axis(labelLimit=220)),
+            y=alt.Y(
+                "STEP:N",
+                sort=list(steps["STEP"]),
+                title=None,
+                axis=alt.Axis(labelLimit=220, labelFlush=False),
+            ),
             x=alt.X("BEGIN:Q", title="seconds from the start"),
             x2="END:Q",
             color=alt.Color(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from snowpipe_ml.dashboard.data.subject import Subject
+
+_RUN = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d+-\w+")
+
+
+def run_words(run_id: str) -> str:
+    """Return when a run began, in UTC, as its id says: ``2026-03-01 14:30``."""
+    found = _RUN.fullmatch(run_id)
+    return run_id if found is None else "{}-{}-{} {}:{}".format(*found.groups())
 
 
 def value_words(subject: Subject) -> str:

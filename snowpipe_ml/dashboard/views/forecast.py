@@ -13,12 +13,13 @@ from snowpipe_ml.dashboard.data.forecasts import MOST_SERIES, ORDERS, Filter, Fo
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.dashboard.data.words import reason_words, value_words
+from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.words import feature_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_HISTORIES = {"30 periods": 30, "90 periods": 90, "365 periods": 365, "all": None}
+_HISTORIES: tuple[int | None, ...] = (30, 90, 365, None)
 
 
 def show(source: Source, subject: Subject) -> None:
@@ -151,13 +152,13 @@ def _table(series: pd.DataFrame, cells: pd.DataFrame, attributes: Attributes | N
         column_config={
             "SERIES": "Series",
             "LABEL": "Name",
-            "MEAN": st.column_config.NumberColumn("Mean forecast", format="%.4g"),
-            "RECENT": st.column_config.NumberColumn(
-                "Recent mean", format="%.4g", help="Of as many known periods before the forecast"
+            "MEAN": number_column("Mean forecast", series["MEAN"]),
+            "RECENT": number_column(
+                "Recent mean", series["RECENT"], "Of as many known periods before the forecast"
             ),
             "CHANGE": st.column_config.NumberColumn("Change", format="%+.1f %%"),
-            "TOTAL": st.column_config.NumberColumn("Total forecast", format="%.5g"),
-            "WIDTH": st.column_config.NumberColumn("Width of the interval", format="%.4g"),
+            "TOTAL": number_column("Total forecast", series["TOTAL"]),
+            "WIDTH": number_column("Width of the interval", series["WIDTH"]),
             "MODEL": "Model",
         },
     )
@@ -177,15 +178,21 @@ def _one(
     """One series: its chart, and the reasons of one of its forecasts."""
     import pandas as pd
 
-    keys = list(series["SERIES"])
+    keys, every = list(series["SERIES"]), queries.subject.features.settings.every
     if st.session_state.get("series") not in keys:
         st.session_state["series"] = keys[0]
     st.header("One series")
     first, second = st.columns([2, 1])
     key = first.selectbox("Series", keys, format_func=lambda name: labels[name], key="series")
-    history = second.selectbox("History", list(_HISTORIES), index=1, key="history")
-    rows = frame(source, queries.one(key, _HISTORIES[history]))
-    within = queries.subject.features.settings.every.within_a_day
+    history = second.selectbox(
+        "History",
+        _HISTORIES,
+        index=1,
+        format_func=lambda many: "all" if many is None else f"{many} {every.plural}",
+        key="history",
+    )
+    rows = frame(source, queries.one(key, history))
+    within = every.within_a_day
     rows = rows.assign(PERIOD=charts.period_texts(rows["DATE"], within_a_day=within))
     ahead = rows[rows["PART"] == "forecast"]
     periods = list(ahead["PERIOD"])
@@ -246,8 +253,8 @@ def _reasons(source: Source, queries: ForecastQueries, series: str, period: str,
                 hide_index=True,
                 column_config={
                     "FEATURE": "Feature",
-                    "VALUE": st.column_config.NumberColumn("Its value", format="%.4g"),
-                    "ATTRIBUTION": st.column_config.NumberColumn(told.title.capitalize(), format="%.4g"),
+                    "VALUE": number_column("Its value", found["VALUE"]),
+                    "ATTRIBUTION": number_column(told.title.capitalize(), found["ATTRIBUTION"]),
                 },
             )
     if isinstance(row["MESSAGE"], str) and row["MESSAGE"]:

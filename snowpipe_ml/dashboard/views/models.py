@@ -12,6 +12,7 @@ from snowpipe_ml.dashboard.data.scores import METRICS, OTHERS, Boards, boards_of
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.dashboard.data.words import value_words
+from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.leaderboard import BASELINES
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 _MOST = 1000
+_HEADS = {
+    "BIAS": "Bias",
+    "TOTAL_BIAS": "Total bias",
+    "PINBALL": "Pinball",
+    "COVERAGE": "Coverage",
+    "SECONDS": "Seconds",
+}
 _EXAMPLE = """leaderboard:
   type: leaderboard
   forecasts: {table}
@@ -115,8 +123,8 @@ def _columns(board: pd.DataFrame) -> dict[str, ColumnConfig | str]:
     }
     for name in board.columns:
         if name not in found:
-            found[str(name)] = st.column_config.NumberColumn(
-                str(name), format="%.4g", help=METRICS.get(name) or OTHERS.get(name)
+            found[str(name)] = number_column(
+                _HEADS.get(name, str(name)), board[name], METRICS.get(name) or OTHERS.get(name)
             )
     return found
 
@@ -148,11 +156,11 @@ def _worst(source: Source, boards: Boards, metric: str, used: str) -> None:
         column_config={
             "SERIES": "Series",
             "LABEL": "Name",
-            "VALUE": st.column_config.NumberColumn(f"{metric} of {used}", format="%.4g"),
-            "BASELINE": st.column_config.NumberColumn(f"{metric} of a baseline", format="%.4g"),
+            "VALUE": number_column(f"{metric} of {used}", rows["VALUE"]),
+            "BASELINE": number_column(f"{metric} of the baseline", rows["BASELINE"]),
             "SKILL": st.column_config.NumberColumn("Skill", format="%.1f %%"),
             "BEST_MODEL": "Best model",
-            "BEST_VALUE": st.column_config.NumberColumn(f"Its {metric}", format="%.4g"),
+            "BEST_VALUE": number_column(f"Its {metric}", rows["BEST_VALUE"]),
         },
     )
 
@@ -171,10 +179,12 @@ def _one(source: Source, boards: Boards, metric: str, used: str) -> None:
     _board(frame(source, boards.of_series(key, metric)))
     tested = frame(source, boards.backtest(key))
     models = list(dict.fromkeys(tested["MODEL"]))
-    chosen = st.multiselect(
+    chosen = st.pills(
         "Models in the chart",
         models,
+        selection_mode="multi",
         default=[one for one in models if one == used] or models[:1],
+        format_func=_named,
         key="shown",
     )
     st.altair_chart(charts.backtest(tested, chosen, value_words(boards.subject)), key="backtest")

@@ -12,6 +12,8 @@ from snowpipe_ml.dashboard.charts import monitoring as charts
 from snowpipe_ml.dashboard.data import monitoring
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
+from snowpipe_ml.dashboard.data.words import run_words
+from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.monitor import Monitor
 from snowpipe_ml.steps.forecasting.words import feature_words
 
@@ -52,9 +54,9 @@ def show(source: Source, subject: Subject | None) -> None:
                 _realised(source, subject, monitor)
                 _drift(source, subject, monitor)
         else:
-            st.header("Forecasts and what came true")
+            st.header("Accuracy of earlier forecasts")
             st.info(
-                "No step of the spec compares earlier forecasts with what came true. These settings would:"
+                "No step of the spec compares earlier forecasts with the actual values. These settings would:"
             )
             st.code(_EXAMPLE.format(features=str(subject.features.settings.writes).lower()), language="yaml")
         _unusual(source, subject)
@@ -69,17 +71,19 @@ def _alerts(source: Source) -> None:
         st.success("No step has failed or warned at its last run.")
     for row in rows.itertuples():
         if row.STATUS == "failed":
-            st.error(f"**{row.STEP}** failed in {row.RUN_ID}: {row.ERROR}")
+            st.error(f"**{row.STEP}** failed at {run_words(str(row.RUN_ID))} UTC: {row.ERROR}")
         else:
             for text in json.loads(str(row.WARNINGS)):
-                st.warning(f"**{row.STEP}** in {row.RUN_ID}: {text}")
+                st.warning(f"**{row.STEP}** at {run_words(str(row.RUN_ID))} UTC: {text}")
 
 
 def _realised(source: Source, subject: Subject, monitor: Monitor) -> None:
-    st.header("Forecasts and what came true")
+    st.header("Accuracy of earlier forecasts")
     runs = frame(source, monitoring.realised(monitor))
     if runs.empty:
-        st.info("No forecast of an earlier run has come true yet: the next run on later data will tell.")
+        st.info(
+            "The periods of the first forecasts are not over yet. A later run on newer data compares them with the actual values."
+        )
         return
     every = subject.features.settings.every
     first, second = st.columns(2)
@@ -103,11 +107,8 @@ def _realised(source: Source, subject: Subject, monitor: Monitor) -> None:
             "FORECAST_RUN": "Run that made the forecasts",
             "MADE_AT": st.column_config.DatetimeColumn("Made at (UTC)", format="YYYY-MM-DD HH:mm"),
             "SERIES": "Series",
-            "PERIODS": "Forecasts that came true",
-            **{
-                name: st.column_config.NumberColumn(name, format="%.4g", help=words)
-                for name, words in _WORDS.items()
-            },
+            "PERIODS": "Forecasts compared",
+            **{name: number_column(name, runs[name], words) for name, words in _WORDS.items()},
         },
     )
     ahead = frame(source, monitoring.by_horizon(monitor))
@@ -141,9 +142,9 @@ def _drift(source: Source, subject: Subject, monitor: Monitor) -> None:
     most = monitor.settings.max_psi
     over = int((rows["PSI"] > most).sum())
     st.caption(
-        "Population stability index of the target and the features: the last periods against those before. By common rules, "
-        "0.1 is little and 0.25 is much; what has seasons goes far beyond. Here, more than "
-        f"{most:g} raises an alert: {over} of {len(rows)} do."
+        "Population stability index of the target and the features: the last periods compared with those before. By the usual "
+        "rule, 0.1 is a small change and 0.25 a large one; columns with seasons exceed both. "
+        f"More than {most:g} raises an alert: {over} of {len(rows)} do."
     )
     st.altair_chart(charts.drift_bars(rows, most), key=f"drift {table}")
 
@@ -167,7 +168,7 @@ def _unusual(source: Source, subject: Subject) -> None:
                 "LABEL": "Name",
                 "DATE": "Period",
                 **{
-                    name: st.column_config.NumberColumn(name.capitalize(), format="%.4g")
+                    name: number_column(name.capitalize(), rows[name])
                     for name in ("ACTUAL", "PREDICTION", "LOW", "HIGH", "SCORE")
                 },
                 "HORIZON": "Periods ahead",
@@ -189,6 +190,11 @@ def _scores(source: Source, subject: Subject) -> None:
         f"Median over the series, one {noun} ahead with the actual values before it, on the validation periods of each run; "
         "beside the value a season earlier."
     )
+    if len(rows) == 1:
+        places = st.columns(4)
+        for place, (name, words) in zip(places, charts.SCORES.items(), strict=True):
+            place.metric(words, f"{rows[name].iloc[0]:,.4g}")
+        return
     st.altair_chart(charts.scores(rows), key="scores")
 
 
@@ -218,6 +224,9 @@ def _latest(rows: pd.DataFrame) -> None:
         hide_index=True,
         column_config={
             "METRIC": "Metric",
-            **{run: st.column_config.NumberColumn(str(run), format="%.5g") for run in wide.columns},
+            **{
+                run: st.column_config.NumberColumn(run_words(str(run)), format="%.5g", help=f"Run {run}")
+                for run in wide.columns
+            },
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +13,7 @@ from snowpipe_ml.dashboard.charts import runs as charts
 from snowpipe_ml.dashboard.data import next_run
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
+from snowpipe_ml.dashboard.views.tables import without_missing
 from snowpipe_ml.engine.records.cost import run_cost
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.spec.fanout import base_name, is_object
@@ -19,6 +21,11 @@ from snowpipe_ml.text.durations import seconds_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_BY_WIDTH = """<style>
+.st-key-{narrow} {{ display: none; }}
+@media (max-width: 640px) {{ .st-key-{narrow} {{ display: flex; }} .st-key-{wide} {{ display: none; }} }}
+</style>"""
 
 
 def show(source: Source, subject: Subject | None) -> None:
@@ -65,7 +72,7 @@ def _graph(source: Source, steps: pd.DataFrame) -> None:
             continue
         row = by_name.get(name)
         boxes.append(charts.Box(name, _result(row), "" if row is None else str(row.STATUS)))
-    st.graphviz_chart(charts.dot(boxes, next_run.shown_edges(source.graph)))
+    _draw(boxes, next_run.shown_edges(source.graph), "run")
     counts = steps["STATUS"].value_counts()
     st.caption(
         "Steps and declared objects: "
@@ -74,26 +81,36 @@ def _graph(source: Source, steps: pd.DataFrame) -> None:
     )
 
 
+def _draw(boxes: Sequence[charts.Box], edges: Sequence[tuple[str, str]], name: str) -> None:
+    """Draw a graph twice, of which one is shown: a wide one could not be read on a phone."""
+    wide, narrow = f"{name} graph wide", f"{name} graph narrow"
+    st.html(_BY_WIDTH.format(wide=wide.replace(" ", "-"), narrow=narrow.replace(" ", "-")))
+    with st.container(key=wide):
+        st.graphviz_chart(charts.dot(boxes, edges))
+    with st.container(key=narrow):
+        st.graphviz_chart(charts.dot(boxes, edges, abreast=2))
+
+
 def _result(row: object) -> tuple[str, ...]:
-    """The lines of a step in the graph: its state, time and rows."""
+    """The facts of a step in the graph: its state unless it ran, its time and rows."""
     import pandas as pd
 
     if row is None:
         return ("not in this run",)
     status, seconds, rows = (getattr(row, name) for name in ("STATUS", "SECONDS", "ROW_COUNT"))
-    told = [str(status)]
+    told = [] if status == "success" else [str(status)]
     if not pd.isna(seconds) and status not in ("reused", "skipped", "omitted"):
         told.append(seconds_text(float(seconds)))
     if not pd.isna(rows):
-        told.append(f"{int(rows):,} rows")
-    return (" · ".join(told),)
+        told.append(f"{int(rows):,} row{'' if rows == 1 else 's'}")
+    return tuple(told)
 
 
 def _steps(source: Source, run_id: str, steps: pd.DataFrame) -> None:
     everything = st.toggle("With declared objects, such as stages and tables", key="objects")
     shown = steps if everything else steps[[not is_object(name) for name in steps["STEP"]]]
     st.dataframe(
-        shown,
+        without_missing(shown),
         hide_index=True,
         column_config={
             "STEP": "Step",
@@ -197,7 +214,7 @@ def _lineage(source: Source) -> None:
         )
         if made is not None:
             edges.append((one.name, made.name))
-    st.graphviz_chart(charts.dot(boxes.values(), edges))
+    _draw([*reversed(boxes.values())], edges, "lineage")
 
 
 def _cost(source: Source, run_id: str) -> None:
@@ -207,7 +224,11 @@ def _cost(source: Source, run_id: str) -> None:
         st.info(str(error))
         return
     if not found.steps:
-        st.info("No credits are attributed to this run: on an account that takes up to eight hours.")
+        st.info(
+            "The embedded warehouse bills nothing. On an account, the credits of each step are here."
+            if source.local
+            else "No credits are attributed to this run yet. Snowflake attributes them up to eight hours later."
+        )
         return
     st.metric("Credits, without idle time", f"{found.credits:.4f}")
     st.dataframe(
