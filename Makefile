@@ -95,7 +95,8 @@ stress: install
 
 test-stress: stress
 
-# Random statements against the embedded warehouse; prints those that fail with a traceback or in foreign words.
+# Random statements, requests to `serve` and archives, for SECONDS in total; prints those that fail with a traceback, in
+# foreign words, or without an answer.
 SEED ?= 1
 SECONDS ?= 60
 fuzz: install

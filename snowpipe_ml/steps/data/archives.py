@@ -278,7 +278,10 @@ class _Inflated(io.RawIOBase):
                 packed, self._head = self._head or self._file.read(_PACKED_CHUNK), b""
                 if not packed:
                     raise EOFError(f"{self._info.filename!r} ends within its data")
-            data: bytes = self._unpacker.decompress(packed, size)
+            try:
+                data: bytes = self._unpacker.decompress(packed, size)
+            except OSError as error:  # of bzip2, which raises it for damaged data
+                raise zipfile.BadZipFile(f"{self._info.filename!r}: {error}") from error
             self._crc = zlib.crc32(data, self._crc)
             if data:
                 return data
@@ -308,7 +311,10 @@ def _members(name: str, file: IO[bytes], depth: int, budget: _Budget) -> Iterato
         with zipfile.ZipFile(_Directory(file, budget)) as archive:
             infos = archive.infolist()
             budget.count_members(len(infos))
-            if magic == _ZIP[0] and min((info.header_offset for info in infos), default=0):
+            first = min((info.header_offset for info in infos), default=0)
+            if first < 0:
+                raise zipfile.BadZipFile("a member is said to begin before the file")
+            if magic == _ZIP[0] and first:
                 raise SourceFileError(
                     "another archive precedes the last one in this file, and a reader sees only the last: "
                     "unpack it and pack its files again",
@@ -329,6 +335,8 @@ def _zip_member(
     name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, depth: int, budget: _Budget
 ) -> Iterator[tuple[str, IO[bytes]]]:
     path = PurePosixPath(info.filename)
+    if not info.filename:
+        raise zipfile.BadZipFile("a member has no name")
     if info.is_dir() or "__MACOSX" in path.parts or path.name.startswith("._"):
         return
     full, lower = f"{name}!{path}", path.name.lower()
