@@ -1,4 +1,4 @@
-"""Causes and remedies of errors by code: Snowflake's numbers, exceptions of this package, and exit codes.
+"""Causes and remedies of errors: Snowflake's numbers, exceptions of this package, exit codes, and messages of `init`.
 
 ``explained.yaml`` beside this module is the source of the command ``explain`` and of docs/errors.md.
 """
@@ -18,11 +18,11 @@ from snowpipe_ml.text.problems import did_you_mean
 
 __all__ = ["Explained", "errors_page", "explain"]
 
-Kind = Literal["exit code", "exception", "number"]
+Kind = Literal["exit code", "exception", "number", "message"]
 
 
 class Explained(BaseModel):
-    """The explanation of one code."""
+    """The explanation of one code, or of a message, of which it is a part."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -38,7 +38,7 @@ class Explained(BaseModel):
     def __str__(self) -> str:
         """Return the explanation as lines of text."""
         title = f": {self.title}" if self.title else ""
-        label = {"exit code": "exit code ", "exception": "", "number": ""}[self.kind]
+        label = "exit code " if self.kind == "exit code" else ""
         lines = [f"{label}{self.code}{title}", f"  cause: {self.cause}", f"  what to do: {self.remedy}"]
         return "\n".join([*lines, f"  example: {self.sql}"] if self.sql else lines)
 
@@ -58,17 +58,19 @@ class _Catalog(BaseModel):
     exits: dict[str, _Entry]
     classes: dict[str, _Entry]
     codes: dict[str, _Entry]
+    messages: dict[str, _Entry]
 
 
 @cache
 def explanations() -> tuple[Explained, ...]:
-    """Return all explanations: exit codes, exceptions, then numbers."""
+    """Return all explanations: exit codes, exceptions, numbers, then messages."""
     text = (resources.files("snowpipe_ml") / "ui" / "explained.yaml").read_text(encoding="utf-8")
     found = _Catalog.model_validate(yaml.safe_load(text))
     groups: tuple[tuple[Kind, dict[str, _Entry]], ...] = (
         ("exit code", found.exits),
         ("exception", found.classes),
         ("number", found.codes),
+        ("message", found.messages),
     )
     return tuple(
         Explained(code=code, kind=kind, **entry.model_dump())
@@ -81,7 +83,8 @@ def explain(text: str) -> tuple[Explained, ...]:
     """Return the explanations of a code, or of the codes in a message.
 
     Args:
-        text: ``002003``, ``2003``, ``LockedError``, an exit code such as ``4``, or a whole message.
+        text: ``002003``, ``2003``, ``LockedError``, an exit code such as ``4``, or a whole message with one of these,
+            or of ``init``.
 
     Raises:
         UsageError: the text has no code that is known.
@@ -92,10 +95,13 @@ def explain(text: str) -> tuple[Explained, ...]:
     words = set(re.findall(r"\b\d{6}\b|\b[A-Z]\w*Error\b", text))
     if found := tuple(one for one in known if one.kind != "exit code" and one.code in words):
         return found
+    told = " ".join(text.split())
+    if found := tuple(one for one in known if one.kind == "message" and one.code in told):
+        return found
     hint = did_you_mean(text, [one.code for one in known])
     raise UsageError(
         f"no explanation of {text!r}" + (f"; {hint}" if hint else "") + ". Expected a number of Snowflake's "
-        "such as 002003, an exception such as LockedError, an exit code, or a message with one of these; "
+        "such as 002003, an exception such as LockedError, an exit code, or a message with one of these or of `init`; "
         "`explain` alone lists them"
     )
 
@@ -121,9 +127,10 @@ def errors_page() -> str:
         "number": "## Numbers\n\nThe embedded warehouse raises the exceptions of Snowflake's connector, with Snowflake's numbers: "
         "`ProgrammingError: 002003 (42S02)`.\nThe table has the numbers that it raises; an account has more. "
         "Errors whose number Snowflake does not document are raised without one.\n",
+        "message": "## Messages of init\n\n`init --csv` says what it could not recognize in a file. A part of each message:\n",
     }
     for kind, heading in headings.items():
-        title = " | title" if kind != "exception" else ""
+        title = " | title" if kind in ("exit code", "number") else ""
         parts += [
             "",
             heading,

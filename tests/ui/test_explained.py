@@ -122,3 +122,36 @@ def test_the_command_prints_it() -> None:
 def test_the_page_is_up_to_date() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
     assert page == errors_page(), "run `snowpipe-ml schema --errors docs/errors.md`"
+
+
+def test_every_message_that_is_explained_is_one_of_init() -> None:
+    texts = [
+        node.value
+        for name in ("own_csv", "csv_file", "scaffold")
+        for node in ast.walk(ast.parse((ROOT / "snowpipe_ml" / "cli" / f"{name}.py").read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    messages = [one.code for one in explanations() if one.kind == "message"]
+    assert [code for code in messages if not any(code in text for text in texts)] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "code"),
+    [
+        ("name,sold\na,1\n", [], "no column has dates or times such as"),
+        ("day,sold\nmonday,1\n", ["--time", "day"], "has no dates or times such as"),
+        ("day,sold\n2024-01-01,1\n", ["--value", "amount"], "in the header; "),
+        ("day,sold\n2024-01-01,about 3\n", ["--value", "sold"], "is not numeric: "),
+        ("year,month,sold\n2024,1,3\n2024,2,4\n", [], "the time is in several columns"),
+        ("day\n2024-01-01\n", [], "it has fewer than two columns"),
+        ("day,day\n2024-01-01,1\n", [], "the header has the column"),
+        ("day,sold\n2024-01-01,1,2\n", [], " fields, the header has "),
+        ("day,sold\n", [], " has no rows"),
+    ],
+)
+def test_a_message_of_init_is_explained(tmp_path: Path, content: str, options: list[str], code: str) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text(content)
+    done = CliRunner().invoke(main, ["init", str(tmp_path / "new"), "--csv", str(path), *options])
+    assert done.exit_code == 2
+    assert [one.code for one in explain(done.output)] == [code]
