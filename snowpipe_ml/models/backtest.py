@@ -73,6 +73,7 @@ def backtest(
                     continue
                 truth = np.array([actual[series.key][day] for day in series.future_days])
                 absolute, squared = _naive_errors(series.values, series.clock.season)
+                stated = forecaster.stated(series, forecast.y)
                 folds.append(
                     Fold(
                         series.key,
@@ -88,6 +89,8 @@ def backtest(
                         clock=series.clock,
                         seconds=seconds,
                         spread=spreads[series.key],
+                        stated=stated,
+                        stated_mae=None if stated is None else float(np.mean(np.abs(truth - forecast.y))),
                         history=len(series.values),
                     )
                 )
@@ -137,7 +140,7 @@ def with_intervals(
             calibration = Calibration.of(earlier, coverage, horizon, quantiles)
             for fold in own:
                 if fold.number == number and earlier:
-                    asked = (fold.key, fold.predicted, fold.level, fold.ahead, fold.spread)
+                    asked = (fold.key, fold.predicted, fold.level, fold.ahead, fold.spread, fold.stated)
                     low, high = calibration.interval(*asked)
                     levels = calibration.quantiles(*asked)
                     found.append(dataclasses.replace(fold, low=low, high=high, quantiles=levels))

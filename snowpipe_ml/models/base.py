@@ -14,6 +14,9 @@ from snowpipe_ml.models.panel import Feature, Series
 Settings = Mapping[str, Any]
 """The settings of a model, as the function reads them from its configuration: JSON values."""
 
+STATED_COVERAGE = 0.8
+"""The coverage of the intervals whose ends :meth:`Forecaster.stated` returns."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -64,9 +67,12 @@ class Forecaster(ABC):
         failed: the reason why a series has no model, by the series' key.
         shared: whether one model is fitted over all series. Such a model is fitted on the whole panel even
             when it forecasts only a few of its series.
+        states_intervals: whether its own intervals are part of those that are calibrated on a backtest. Statistical
+            models follow from the history of a series how its errors grow with the horizon.
     """
 
     shared: ClassVar[bool] = False
+    states_intervals: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, features: Sequence[Feature]) -> None:
         self.settings = dict(settings)
@@ -102,6 +108,21 @@ class Forecaster(ABC):
             The lower and the upper ends, each (days,).
         """
         return None
+
+    def stated(self, series: Series, y: np.ndarray | None = None) -> np.ndarray | None:
+        """Return how far the ends of the model's own interval are from its forecast, (2, days); None if it states none.
+
+        Args:
+            series: a fitted series.
+            y: (days,) the forecast, if it is known.
+        """
+        own = self.own_interval(series, STATED_COVERAGE) if self.states_intervals else None
+        if own is None:
+            return None
+        if y is None:
+            y = self.forecast([series])[0].y
+        found: np.ndarray = np.maximum([y - own[0], own[1] - y], 0.0)
+        return found if np.isfinite(found).all() and found.any() else None
 
     @abstractmethod
     def state(self) -> dict[str, np.ndarray]:

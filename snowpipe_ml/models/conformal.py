@@ -1,18 +1,22 @@
-"""Prediction intervals and quantiles from the errors of a backtest and of simple smoothing.
+"""Prediction intervals and quantiles from the errors of a backtest and of simple smoothing, and from models.
 
-Half of an interval is by split-conformal calibration on the errors of the backtest. A score is an error in units of
+The first part of an interval is by split-conformal calibration on the errors of the backtest. A score is an error in units of
 the series (:func:`snowpipe_ml.models.spread.unit_of`). One series has few scores, so their quantiles are averaged with
 those of all series; its n scores have the weight n / (n + 2 h), where h is the horizon. Each tail has its own
 quantile, because errors need not be symmetric. The quantile is the p (n + 1)-th of n scores as in
 https://arxiv.org/abs/2107.07511, section 1, but it is interpolated between two scores. Recent scores weigh more, with
 a half-life of one and a half horizons (https://arxiv.org/abs/2202.13415).
 
-The other half is from :class:`snowpipe_ml.models.spread.Spread`, as the few origins of a backtest share their shocks:
-over fourteen panels, intervals of 80 % by the scores alone covered 65 to 90 % on each. Its errors are multiplied by
+The second is from :class:`snowpipe_ml.models.spread.Spread`, as the few origins of a backtest share their shocks:
+over fourteen panels, intervals of 80 % by the scores alone covered 62 to 90 % on each. Its errors are multiplied by
 the ratio of the model's errors to those of smoothing over the same periods. The logarithm of the ratio is shrunk by
 k / (k + 1) for k origins, and that of a series towards the one of all series.
 
-The two are combined by their geometric mean, so that one that is far too wide moves the other little. Both are
+The third are the intervals that statistical models state themselves, for the errors of a normal distribution. Those of
+an ensemble's members are multiplied by the ratio of its errors to theirs, shrunk in the same way. They are not scaled by
+how much they covered in the backtest: the origins share their shocks, so that says little about the next.
+
+The three are combined by their geometric mean, so that one that is far too wide moves the others little. All are
 centered: that forecasts were too low on a few origins says little about the next. Only where the median error of all
 series had the same sign at every origin, of at least two, intervals and quantiles are moved by it. Origins are not
 exchangeable when the level drifts, so the coverage is empirical and not guaranteed. There is no interval beyond the
@@ -23,12 +27,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from snowpipe_ml.models.base import STATED_COVERAGE
 from snowpipe_ml.models.fold import Fold
 from snowpipe_ml.models.spread import Spread, unit_of
 
@@ -36,8 +42,11 @@ from snowpipe_ml.models.spread import Spread, unit_of
 _EQUAL_WEIGHT = 2.0
 # In horizons: three weeks for horizons of a fortnight.
 _HALF_LIFE = 1.5
-# The least of a half, as a part of the other: a model may have had no error on a few origins.
+# The least of a part of an interval, relative to another: a model may have had no error on a few origins.
 _LEAST = 0.1
+# The exponent of smoothing beside the scores, and that of what models state beside both.
+_OF_SMOOTHING = 1 / 3
+_OF_STATED = 1 / 2
 # The origins of all series that count as much for the ratio of a series as its own.
 _RATIO_SHRINKAGE = 3.0
 # The most that a ratio says, as a logarithm: a few errors of 0 say that they were few.
@@ -57,6 +66,10 @@ class Calibration:
         pooled: the same for a series that is not in ``offsets``; empty if there were no folds to calibrate on.
         ratios: of each series, the errors of the model relative to those of smoothing.
         ratio: the same for a series that is not in ``ratios``.
+        stated_ratios: of each series, the errors of the model relative to those of the models that state its intervals.
+        stated_ratio: the same for a series that is not in ``stated_ratios``.
+        unit: the unit of a series whose history is too short to measure it, in square roots of its level: the median of
+            the others.
         shift: by how much intervals and quantiles are moved, in units of a series.
     """
 
@@ -68,6 +81,9 @@ class Calibration:
     ratios: Mapping[str, float] = field(default_factory=dict)
     ratio: float = 1.0
     shift: float = 0.0
+    stated_ratios: Mapping[str, float] = field(default_factory=dict)
+    stated_ratio: float = 1.0
+    unit: float = 1.0
 
     @property
     def calibrated(self) -> bool:
@@ -107,8 +123,17 @@ class Calibration:
             weight = len(values) / (len(values) + _EQUAL_WEIGHT * horizon)
             mixed = (1 - weight) * pooled + weight * _offsets(values, weights[key], asked)
             offsets[key] = mixed.tolist()
-        ratios, ratio = _ratios(own)
-        return cls(horizon, coverage, tuple(quantiles), offsets, pooled.tolist(), ratios, ratio, shift)
+        return cls(
+            horizon,
+            coverage,
+            tuple(quantiles),
+            offsets,
+            pooled.tolist(),
+            *_ratios(own, lambda fold: fold.smoothed_mae),
+            shift,
+            *_ratios(own, lambda fold: fold.stated_mae),
+            _unit([fold for parts in own.values() for fold in parts]),
+        )
 
     @property
     def _asked(self) -> np.ndarray:
@@ -116,7 +141,13 @@ class Calibration:
         return np.array([tail, 1.0 - tail, *self.probabilities])
 
     def interval(
-        self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray, spread: Spread | None
+        self,
+        key: str,
+        predicted: np.ndarray,
+        level: float,
+        ahead: np.ndarray,
+        spread: Spread | None,
+        stated: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper ends of the intervals for predictions of a series.
 
@@ -128,29 +159,47 @@ class Calibration:
             level: the series' level at the origin.
             ahead: (periods,) the number of periods from the origin to each prediction.
             spread: the errors of smoothing up to the origin, where there are any.
+            stated: (2, periods) how far the ends of the model's own interval are from its forecast, where it has one.
         """
-        ends = self._around(key, predicted, level, ahead, spread)
+        ends = self._around(key, predicted, level, ahead, spread, stated)
         # Of demand that is mostly zero, a mean may lie above a high quantile.
         return np.minimum(ends[0], predicted), np.maximum(ends[1], predicted)
 
     def quantiles(
-        self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray, spread: Spread | None
+        self,
+        key: str,
+        predicted: np.ndarray,
+        level: float,
+        ahead: np.ndarray,
+        spread: Spread | None,
+        stated: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the quantiles for predictions of a series, (quantiles, periods); the arguments are as above.
 
         A higher quantile is never below a lower one: they are offsets from the same errors.
         """
-        return self._around(key, predicted, level, ahead, spread)[2:]
+        return self._around(key, predicted, level, ahead, spread, stated)[2:]
 
     def _around(
-        self, key: str, predicted: np.ndarray, level: float, ahead: np.ndarray, spread: Spread | None
+        self,
+        key: str,
+        predicted: np.ndarray,
+        level: float,
+        ahead: np.ndarray,
+        spread: Spread | None,
+        stated: np.ndarray | None,
     ) -> np.ndarray:
         asked = self._asked
         offsets = np.asarray(self.offsets.get(key) or self.pooled or np.full(len(asked), np.nan))
-        width = np.where(ahead <= self.horizon, unit_of(level, spread), np.nan)
+        unit = unit_of(level, spread) * (self.unit if spread is None else 1.0)
+        width = np.where(ahead <= self.horizon, unit, np.nan)
         found: np.ndarray = offsets[:, None] * width
         if spread is not None:
-            found = _between(found, spread.offsets(asked, ahead) * self.ratios.get(key, self.ratio), asked)
+            smoothed = spread.offsets(asked, ahead) * self.ratios.get(key, self.ratio)
+            found = _between(found, smoothed, asked, _OF_SMOOTHING)
+        if stated is not None:
+            own = _stated(stated, asked) * self.stated_ratios.get(key, self.stated_ratio)
+            found = _between(found, _limited(own, found), asked, _OF_STATED)
         moved: np.ndarray = predicted + found + self.shift * width
         return moved
 
@@ -164,11 +213,35 @@ class Calibration:
         return cls(**{**saved, "probabilities": tuple(saved["probabilities"])})
 
 
-def _between(first: np.ndarray, second: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The geometric means of two sets of offsets, (probabilities, periods), which are 0 at the median."""
+def _between(first: np.ndarray, second: np.ndarray, probabilities: np.ndarray, exponent: float) -> np.ndarray:
+    """The geometric means of two sets of offsets, (probabilities, periods), which are 0 at the median.
+
+    Args:
+        first: the offsets.
+        second: others.
+        probabilities: those of the rows.
+        exponent: that of the second; the two exponents sum to 1.
+    """
     sign = np.sign(probabilities - 0.5)[:, None]
     a, b = np.maximum(sign * first, 0.0), np.maximum(sign * second, 0.0)
-    found: np.ndarray = sign * np.sqrt(np.maximum(a, _LEAST * b) * np.maximum(b, _LEAST * a))
+    found: np.ndarray = (
+        sign * np.maximum(a, _LEAST * b) ** (1 - exponent) * np.maximum(b, _LEAST * a) ** exponent
+    )
+    return found
+
+
+def _stated(ends: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The quantiles of normal errors around their median, (probabilities, periods), from the ends of an interval."""
+    normal = NormalDist()
+    units = np.array([normal.inv_cdf(p) for p in probabilities]) / normal.inv_cdf((1 + STATED_COVERAGE) / 2)
+    found: np.ndarray = units[:, None] * np.where(units[:, None] < 0, ends[0], ends[1])
+    return found
+
+
+def _limited(offsets: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """The offsets, but not so wide that they contradict the measured ones: a model with a trend may diverge."""
+    most = np.abs(measured) / _LEAST
+    found: np.ndarray = np.where(most > 0, np.clip(offsets, -most, most), offsets)
     return found
 
 
@@ -188,14 +261,22 @@ def _weights(fold: Fold, last: int, half_life: float) -> np.ndarray:
     return np.full(len(fold.days), 0.5 ** ((last - fold.period) / half_life))
 
 
-def _ratios(own: Mapping[str, Sequence[Fold]]) -> tuple[dict[str, float], float]:
-    """The errors of the model relative to those of smoothing, by series and for any other."""
+def _unit(folds: Sequence[Fold]) -> float:
+    """The median unit of the series that have one of their own, in square roots of their level; 1 if none has."""
+    units = [unit_of(f.level, f.spread) / math.sqrt(f.level) for f in folds if f.spread is not None]
+    return float(np.median(units)) if units else 1.0
+
+
+def _ratios(
+    own: Mapping[str, Sequence[Fold]], other: Callable[[Fold], float | None]
+) -> tuple[dict[str, float], float]:
+    """The errors of the model relative to those of another over the same periods, by series and for any other."""
     errors: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for key, folds in own.items():
         for fold in folds:
-            smoothed = fold.smoothed_mae
-            if smoothed is not None and fold.scale > 0:
-                errors[key].append((fold.mae / fold.scale, smoothed / fold.scale))
+            compared = other(fold)
+            if compared is not None and fold.scale > 0:
+                errors[key].append((fold.mae / fold.scale, compared / fold.scale))
     if not errors:
         return {}, 1.0
     origins = len({fold.number for folds in own.values() for fold in folds})
@@ -210,8 +291,8 @@ def _ratios(own: Mapping[str, Sequence[Fold]]) -> tuple[dict[str, float], float]
 
 def _ratio(pairs: Sequence[tuple[float, float]], origins: int) -> float:
     """The logarithm of the ratio of sums, shrunk towards 0 by the number of origins."""
-    model, smoothed = (sum(each) for each in zip(*pairs, strict=True))
-    log = math.log(max(model, 1e-9) / max(smoothed, 1e-9))
+    model, compared = (sum(each) for each in zip(*pairs, strict=True))
+    log = math.log(max(model, 1e-9) / max(compared, 1e-9))
     return min(max(log, -_MOST), _MOST) * origins / (origins + 1)
 
 

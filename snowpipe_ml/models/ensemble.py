@@ -23,6 +23,11 @@ from snowpipe_ml.models.weights import Choice, choose
 
 _T = TypeVar("_T")
 
+# The most by which a member's interval is wider or narrower than the median of the members.
+_FAR = 20.0
+# Added before logarithms: an error may be 0.
+_TINY = 1e-12
+
 ENSEMBLES = ("ensemble", "best_of")
 """The types of models that combine others; ``best_of`` is the older name."""
 
@@ -49,6 +54,20 @@ def combined(values: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray
     """
     mean: np.ndarray = weights @ values
     return mean if metric == "rmse" else (mean + weighted_median(values, weights)) / 2
+
+
+def together(stated: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """The geometric mean of what several members state of their intervals; None if none states any.
+
+    One that is far wider than the others moves it little.
+    """
+    known = [one for one in stated if one is not None]
+    if not known:
+        return None
+    middle = np.median(known, axis=0)
+    near = np.clip(known, middle / _FAR, middle * _FAR)
+    found: np.ndarray = np.exp(np.mean(np.log(near + _TINY), axis=0))
+    return found
 
 
 def compose(
@@ -96,9 +115,17 @@ def compose(
             stacked = np.array([models[one].predicted for one in names])
             made = combined(stacked, np.array([weights[one] for one in names]), metric)
             seconds = sum(fold.seconds for fold in models.values())
+            own = [models[one] for one in names]
+            errors = [fold.stated_mae for fold in own if fold.stated_mae is not None]
             found.append(
                 dataclasses.replace(
-                    models[names[0]], model=name, predicted=made, seconds=seconds, message=dropped
+                    own[0],
+                    model=name,
+                    predicted=made,
+                    seconds=seconds,
+                    message=dropped,
+                    stated=together([fold.stated for fold in own]),
+                    stated_mae=float(np.exp(np.mean(np.log(np.array(errors) + _TINY)))) if errors else None,
                 )
             )
     return members, found
@@ -160,6 +187,10 @@ class Ensemble(Forecaster):
         """Return the weights of the members of a series that could be fitted."""
         names = self._usable(key)
         return dict(zip(names, self.choice(key).of(names).tolist(), strict=True))
+
+    def stated(self, series: Series, y: np.ndarray | None = None) -> np.ndarray | None:
+        """Return how far the ends of the members' own intervals are from their forecasts; None if none states any."""
+        return together([self._members[name].stated(series) for name in self._usable(series.key)])
 
     def _combined(self, key: str, values: Sequence[np.ndarray]) -> np.ndarray:
         weights = self.choice(key).of(self._usable(key))

@@ -33,6 +33,8 @@ class Fold:
         message: what is to be said of the model.
         history: the number of periods from the first of the series to the origin.
         spread: the errors of simple smoothing up to the origin; None if the history was too short.
+        stated: (2, days) how far the ends of the model's own interval are from its forecast; None if it states none.
+        stated_mae: the mean absolute error of the models that stated it: that of the model, or of an ensemble's members.
     """
 
     key: str
@@ -53,6 +55,8 @@ class Fold:
     weight: float | None = None
     message: str | None = None
     spread: Spread | None = None
+    stated: np.ndarray | None = None
+    stated_mae: float | None = None
     history: int = 0
 
     @property

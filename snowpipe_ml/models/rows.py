@@ -72,7 +72,9 @@ class Rows:
     ) -> None:
         """Add the forecast of a series."""
         spread = Spread.of(series, calibration.horizon) if calibration.calibrated else None
-        asked = (series.key, forecast.y, series.level, series.steps, spread)
+        # A simple forecast is of a series that the model was not fitted on.
+        stated = model.stated(series, forecast.y) if calibration.calibrated and label != SIMPLE else None
+        asked = (series.key, forecast.y, series.level, series.steps, spread, stated)
         low, high = calibration.interval(*asked)
         levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]
         if not calibration.calibrated and label != SIMPLE:

@@ -24,7 +24,8 @@ _MOST_ORIGINS = 200
 _REACH = 40  # horizons of history whose errors are used
 _HALF_LIFE = 20.0  # of an error's weight, in horizons
 _PARTS = 4  # of the horizon, each with its own errors
-_LEAST_UNIT = 0.1  # in square roots of the level, for a series that was constant
+_SMOOTH = 3.0  # errors of smoothing, beyond which the square root of a level says nothing of a series
+_OF_CONSTANT = 0.3  # the unit of a series that was constant, in square roots of its level
 _FEWEST = 8  # errors in a part, below which they say nothing
 
 
@@ -147,7 +148,12 @@ def _smoothed(values: np.ndarray, origins: np.ndarray, season: int, horizon: int
 def unit_of(level: float, spread: Spread | None) -> float:
     """Return the unit of a series' errors: between the square root of its level and the errors of smoothing.
 
-    The first is the scale of counts; the second is right for any series, but it is itself an estimate.
+    The first is the scale of counts; the second is right for any series, but it is itself an estimate. Of rates, and of
+    anything else that is far smoother than counts, only the second is used.
     """
     root = math.sqrt(level)
-    return root if spread is None else math.sqrt(root * max(spread.size, _LEAST_UNIT * root))
+    if spread is None:
+        return root
+    if spread.size <= 1e-9 * level:
+        return _OF_CONSTANT * root
+    return math.sqrt(min(root, _SMOOTH * spread.size) * spread.size)

@@ -168,3 +168,57 @@ def test_an_error_that_all_origins_share_moves_the_interval() -> None:
     # From a single origin, or where two contradict each other, nothing is concluded.
     assert abs(middle(30.0)) < 5
     assert abs(middle(-30.0, 30.0)) < 5
+
+
+def width(calibration: Calibration, stated: np.ndarray | None, key: str = "never seen") -> float:
+    low, high = calibration.interval(key, np.zeros(1), 1.0, np.ones(1), None, stated)
+    return float(high[0] - low[0])
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 4.0])
+def test_an_interval_is_halfway_to_what_the_model_states(factor: float) -> None:
+    calibration = Calibration.of(folds(20, 28, 1), 0.8, 14)
+    low, high = calibration.interval("never seen", np.zeros(1), 1.0, np.ones(1), None)
+    stated = factor * np.array([-low, high])
+    assert width(calibration, stated) == pytest.approx(width(calibration, None) * np.sqrt(factor))
+    # Of normal errors, 95 % are within 1.53 times the distance of 80 %.
+    most = Calibration.of(folds(20, 28, 1), 0.95, 14)
+    ends = most.interval("never seen", np.zeros(1), 1.0, np.ones(1), None)
+    ratio = width(most, stated) / np.sqrt(np.abs(np.array(ends)[:, 0]) * stated[:, 0] * 1.5293).sum()
+    assert ratio == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_model_that_diverges_widens_an_interval_by_little() -> None:
+    calibration = Calibration.of(folds(20, 28, 1), 0.8, 14)
+    assert width(calibration, np.full((2, 1), 1e9)) <= np.sqrt(10.0) * width(calibration, None) * 1.001
+
+
+def test_what_members_state_is_scaled_to_the_error_of_the_ensemble() -> None:
+    """Half of the members' error, over two origins of each series: the logarithm is shrunk by 2 / 3."""
+    stated = np.ones((2, 28))
+    half = [
+        dataclasses.replace(f, number=k, stated=stated, stated_mae=2 * f.mae)
+        for k in range(2)
+        for f in folds(20, 28, k + 1)
+    ]
+    same = [dataclasses.replace(f, stated_mae=f.mae) for f in half]
+    one, other = (Calibration.of(given, 0.8, 28) for given in (half, same))
+    assert one.stated_ratio == pytest.approx(0.5 ** (2 / 3))
+    assert one.stated_ratios["S3"] == pytest.approx(0.5 ** (2 / 3))
+    assert other.stated_ratio == pytest.approx(1.0)
+    assert width(one, stated[:, :1]) == pytest.approx(width(other, stated[:, :1]) * 0.5 ** (1 / 3))
+    again = Calibration.from_json(json.loads(json.dumps(one.to_json())))
+    assert width(again, stated[:, :1], "S3") == width(one, stated[:, :1], "S3")
+
+
+@given(
+    st.lists(st.floats(0.001, 0.999), min_size=2, max_size=6, unique=True),
+    st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)),
+)
+def test_quantiles_do_not_cross_whatever_is_stated(
+    probabilities: list[float], ends: tuple[float, float]
+) -> None:
+    calibration = Calibration.of(folds(3, 5, 1), 0.8, 14, sorted(probabilities))
+    found = calibration.quantiles("S0", np.zeros(1), 4.0, np.ones(1), None, np.array(ends)[:, None])
+    assert np.isfinite(found).all()
+    assert (np.diff(found, axis=0) >= 0).all()

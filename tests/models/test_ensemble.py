@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snowpipe_ml.models.backtest import Plan, backtest
-from snowpipe_ml.models.ensemble import Ensemble, compose, weighted_median
+from snowpipe_ml.models.ensemble import Ensemble, compose, together, weighted_median
 from snowpipe_ml.models.fold import Fold
+from snowpipe_ml.models.registry import make_forecaster
+from snowpipe_ml.models.saved import load, save
 from snowpipe_ml.models.udtf import Training
 from snowpipe_ml.models.weights import Choice, choose
 from tests.models.panels import ENSEMBLE, FEATURES, MODELS, SPECS, frame, panel, weekly
@@ -232,3 +234,51 @@ def test_a_member_that_is_not_among_the_chosen_has_no_weight() -> None:
     choice = Choice(("a", "b"), (0.75, 0.25), None)
     assert choice.of(["b", "a"]).tolist() == [0.25, 0.75]
     assert choice.of(["b"]).tolist() == [1.0]
+
+
+def test_its_own_interval_is_the_geometric_mean_of_its_members() -> None:
+    near, far = np.full((2, 3), 2.0), np.full((2, 3), 8.0)
+    found = together([near, None, far])
+    assert found is not None
+    np.testing.assert_allclose(found, 4.0)
+    assert together([None, None]) is None
+    # One of three that is beyond all measure counts as twenty times the median.
+    wild = together([near, near, np.full((2, 3), 1e9)])
+    assert wild is not None
+    np.testing.assert_allclose(wild, 2.0 * 20 ** (1 / 3))
+
+
+def test_folds_and_forecasts_have_what_the_members_state() -> None:
+    series = panel(2)
+    members, own = compose(
+        backtest(ENSEMBLE["candidates"], series, SPECS, Plan(2, 14, 14, 32)), 3.0, metric="mae"
+    )
+    stating = {f.model for f in members if f.stated is not None}
+    assert stating == {"dynamic_theta", "mstl"}
+    for one in own:
+        parts = [f for f in members if (f.key, f.number) == (one.key, one.number) and f.model in stating]
+        assert one.stated is not None
+        expected = np.exp(np.mean([np.log(f.stated) for f in parts if f.stated is not None], axis=0))
+        np.testing.assert_allclose(one.stated, expected, rtol=1e-6)
+        assert one.stated_mae == pytest.approx(np.exp(np.mean([np.log(f.mae) for f in parts])))
+    model = Ensemble(ENSEMBLE, SPECS, {})
+    model.fit(series)
+    stated = [model.stated(one) for one in series]
+    assert all(found is not None and (found > 0).all() for found in stated)
+    again, _ = load(save(model, {}))
+    for one, found in zip(series, stated, strict=True):
+        np.testing.assert_allclose(again.stated(one), found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["auto_ets", "dynamic_theta", "mstl"])
+def test_a_statistical_model_states_how_far_its_ends_are(name: str) -> None:
+    series = panel(1)[0]
+    model = make_forecaster(MODELS[name], SPECS)
+    model.fit([series])
+    (forecast,) = model.forecast([series])
+    low, high = model.own_interval(series, 0.8) or (None, None)
+    found = model.stated(series)
+    assert found is not None
+    np.testing.assert_allclose(found, [forecast.y - low, high - forecast.y])
+    again, _ = load(save(model, {}))
+    np.testing.assert_allclose(again.stated(series), found, rtol=1e-5)

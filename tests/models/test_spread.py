@@ -106,4 +106,22 @@ def test_intervals_hold_although_the_backtest_saw_only_quiet_weeks() -> None:
     with_smoothing = covered([(fold.low, fold.high) for fold in last])
     without = covered([alone.interval(f.key, f.predicted, f.level, f.ahead, None) for f in last])
     assert without < 0.45
-    assert with_smoothing > 1.2 * without
+    assert with_smoothing > 1.08 * without
+
+
+@pytest.mark.parametrize("periods", [100, 12])
+def test_a_rate_among_counts_has_an_interval_of_its_own_scale(periods: int) -> None:
+    """Also where its history is too short to measure how it varies: then its unit is that of the other rates."""
+    rng = np.random.default_rng(5)
+    panel = [dataclasses.replace(series(0.03 + 0.002 * rng.normal(0, 1, 100)), key=f"R{k}") for k in range(4)]
+    if periods == 100:
+        panel += [dataclasses.replace(series(900 + 30 * noise(100, k)), key=f"N{k}") for k in range(2)]
+    settings = {**MODELS["moving_average"], "lower_bound": None}
+    folds = backtest({"m": settings}, panel, (), Plan(3, 7, 7, 30))
+    calibration = Calibration.of(folds, 0.8, 7)
+    own = series(0.03 + 0.002 * rng.normal(0, 1, periods))
+    ahead = np.arange(1, 8)
+    low, high = calibration.interval("R0", np.full(7, 0.03), own.level, ahead, Spread.of(own, 7))
+    width = high - low
+    assert (width > 0.002).all()
+    assert (width < 0.015).all()

@@ -25,6 +25,7 @@ class StatsForecastForecaster(Univariate):
     model: its forecast is the last value.
     """
 
+    states_intervals = True
     kept: frozenset[str]
     """The entries of a fitted model that are saved."""
 
