@@ -151,7 +151,7 @@ class Calibration:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the lower and upper ends of the intervals for predictions of a series.
 
-        The ends are NaN beyond the horizon, and everywhere if there were no folds to calibrate on.
+        The ends are NaN beyond the horizon. If there were no folds to calibrate on, they are what the model states, or NaN.
 
         Args:
             key: the key of the series.
@@ -190,6 +190,9 @@ class Calibration:
         stated: np.ndarray | None,
     ) -> np.ndarray:
         asked = self._asked
+        if stated is not None and not self.calibrated:
+            alone: np.ndarray = predicted + _stated(stated, asked)
+            return alone
         offsets = np.asarray(self.offsets.get(key) or self.pooled or np.full(len(asked), np.nan))
         unit = unit_of(level, spread) * (self.unit if spread is None else 1.0)
         width = np.where(ahead <= self.horizon, unit, np.nan)
@@ -262,7 +265,7 @@ def _weights(fold: Fold, last: int, half_life: float) -> np.ndarray:
 
 
 def _unit(folds: Sequence[Fold]) -> float:
-    """The median unit of the series that have one of their own, in square roots of their level; 1 if none has."""
+    """The median unit of the series that have a spread, in square roots of their level; 1 if none has."""
     units = [unit_of(f.level, f.spread) / math.sqrt(f.level) for f in folds if f.spread is not None]
     return float(np.median(units)) if units else 1.0
 

@@ -73,7 +73,7 @@ class Rows:
         """Add the forecast of a series."""
         spread = Spread.of(series, calibration.horizon) if calibration.calibrated else None
         # A simple forecast is of a series that the model was not fitted on.
-        stated = model.stated(series, forecast.y) if calibration.calibrated and label != SIMPLE else None
+        stated = None if label == SIMPLE else model.stated(series, forecast.y)
         asked = (series.key, forecast.y, series.level, series.steps, spread, stated)
         low, high = calibration.interval(*asked)
         levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]

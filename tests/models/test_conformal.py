@@ -222,3 +222,14 @@ def test_quantiles_do_not_cross_whatever_is_stated(
     found = calibration.quantiles("S0", np.zeros(1), 4.0, np.ones(1), None, np.array(ends)[:, None])
     assert np.isfinite(found).all()
     assert (np.diff(found, axis=0) >= 0).all()
+
+
+def test_without_scores_what_a_model_states_is_the_interval() -> None:
+    calibration = Calibration.of([], 0.8, 0, (0.1, 0.5, 0.975))
+    stated = np.array([[1.0, 2.0], [3.0, 4.0]])
+    asked = ("S", np.full(2, 10.0), 10.0, np.arange(1, 3), None, stated)
+    low, high = calibration.interval(*asked)
+    np.testing.assert_allclose([low, high], [[9.0, 8.0], [13.0, 14.0]])
+    levels = calibration.quantiles(*asked)
+    np.testing.assert_allclose(levels[:2], [[9.0, 8.0], [10.0, 10.0]])
+    np.testing.assert_allclose(levels[2], 10 + 1.5293 * stated[1], rtol=1e-3)

@@ -263,11 +263,13 @@ def test_folds_and_forecasts_have_what_the_members_state() -> None:
         assert one.stated_mae == pytest.approx(np.exp(np.mean([np.log(f.mae) for f in parts])))
     model = Ensemble(ENSEMBLE, SPECS, {})
     model.fit(series)
-    stated = [model.stated(one) for one in series]
-    assert all(found is not None and (found > 0).all() for found in stated)
     again, _ = load(save(model, {}))
-    for one, found in zip(series, stated, strict=True):
-        np.testing.assert_allclose(again.stated(one), found, rtol=1e-5)
+    for one in series:
+        found, restored = model.stated(one), again.stated(one)
+        assert found is not None
+        assert restored is not None
+        assert (found > 0).all()
+        np.testing.assert_allclose(restored, found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["auto_ets", "dynamic_theta", "mstl"])
@@ -276,9 +278,10 @@ def test_a_statistical_model_states_how_far_its_ends_are(name: str) -> None:
     model = make_forecaster(MODELS[name], SPECS)
     model.fit([series])
     (forecast,) = model.forecast([series])
-    low, high = model.own_interval(series, 0.8) or (None, None)
-    found = model.stated(series)
-    assert found is not None
-    np.testing.assert_allclose(found, [forecast.y - low, high - forecast.y])
     again, _ = load(save(model, {}))
-    np.testing.assert_allclose(again.stated(series), found, rtol=1e-5)
+    own, found, restored = model.own_interval(series, 0.8), model.stated(series), again.stated(series)
+    assert own is not None
+    assert found is not None
+    assert restored is not None
+    np.testing.assert_allclose(found, [forecast.y - own[0], own[1] - forecast.y])
+    np.testing.assert_allclose(restored, found, rtol=1e-5)

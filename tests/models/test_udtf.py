@@ -127,10 +127,11 @@ def test_without_a_backtest_there_are_no_intervals(handler: Any, name: str) -> N
     assert set(result["PART"]) == {"train", "validation", "forecast"}
 
 
-@pytest.mark.parametrize("name", ["auto_ets", "auto_theta", "dynamic_theta", "mstl"])
+@pytest.mark.parametrize("name", ["auto_ets", "auto_theta", "dynamic_theta", "mstl", "ensemble"])
 def test_without_a_backtest_a_model_gives_its_own_intervals(handler: Any, name: str) -> None:
     frames = [frame("A", weekly(120)), frame("B", np.full(120, 3.0))]
-    result = handler(MODELS[name], None).end_partition(pd.concat(frames))
+    model = ENSEMBLE if name == "ensemble" else MODELS[name]
+    result = handler(model, None).end_partition(pd.concat(frames))
     future = rows_of(result, "A", "forecast")
     assert (future["LOW"] < future["PREDICTION"]).all()
     assert (future["PREDICTION"] < future["HIGH"]).all()
