@@ -148,6 +148,16 @@ class CsvFormat:
         return compression_of(path, self.compression)
 
     @property
+    def nulls(self) -> list[str]:
+        """The texts of a field that DuckDB's reader takes for NULL."""
+        return [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
+
+    @property
+    def has_quoted_nulls(self) -> bool:
+        """Whether these are NULL in quotes too: an empty field in quotes is a text, unless NULL_IF contains ''."""
+        return "" in self.null_if or not self.empty_as_null
+
+    @property
     def padded(self) -> bool:
         """Whether the fields that a record lacks are NULL."""
         return self.pads or not self.strict_width
@@ -197,7 +207,6 @@ class CsvFormat:
             more: additional arguments of the call.
             parallel: whether several threads may read one file.
         """
-        nulls = [*self.null_if, *([""] if self.empty_as_null and "" not in self.null_if else [])]
         described = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns)
         packed = self.is_gzip(paths[0])
         # One thread decompresses a file anyway; and a parallel scan may stop after many rejected rows, see
@@ -213,9 +222,8 @@ class CsvFormat:
             f"quote = {literal(self.quote)}",
             f"escape = {literal(self.quote)}",
             f"columns = {{{described}}}",
-            "nullstr = [" + ", ".join(literal(n) for n in nulls) + "]",
-            # A quoted empty field is an empty string, unless NULL_IF contains ''.
-            f"allow_quoted_nulls = {str('' in self.null_if or not self.empty_as_null).lower()}",
+            "nullstr = [" + ", ".join(map(literal, self.nulls)) + "]",
+            f"allow_quoted_nulls = {str(self.has_quoted_nulls).lower()}",
             f"compression = {literal('gzip' if packed else 'none')}",
             f"null_padding = {str(self.padded).lower()}",
             f"max_line_size = {MAX_LINE}",

@@ -1,8 +1,8 @@
 """Find delimited files that DuckDB's reader would read differently than Snowflake.
 
 It skips blank lines of tables with several columns, knows no escape character outside quotes, and takes a quote in a line
-of the header for one of a field. Its rules for quotes are others: see :mod:`quoting`. For a line of many megabytes, and
-for one with many fields too many, it takes many times the memory.
+of the header for one of a field. It drops fields, see :mod:`surplus`, and has other rules for quotes, see :mod:`quoting`.
+For a line of many megabytes, and for one with many fields too many, it takes many times the memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -22,6 +22,7 @@ from snowpipe_ml.local.core.names import literal, quoted
 from snowpipe_ml.local.core.types import Column
 from snowpipe_ml.local.files.csv import CsvFormat
 from snowpipe_ml.local.files.quoting import Quoting, has_regular_quotes
+from snowpipe_ml.local.files.surplus import SurplusFields, has_pair
 
 _CHUNK = 2**22
 # The bytes of one piece that are searched again with the next one, because a match may lie on the boundary.
@@ -42,7 +43,6 @@ _BETWEEN_DIGITS = {_ODD_NUMBER: b"_", _ODD_WHOLE_NUMBER: b"_", _ODD_TIME: b"/"}
 _PREFIXED = re.compile(rb"0(?:[xX][0-9a-fA-F]|[bB][01]|[oO][0-7])[0-9a-fA-F_]*(?![0-9A-Za-z])")
 _UNREADABLE: tuple[type[Exception], ...] = (cast("type[Exception]", IsalError), EOFError, OSError)
 _ZERO = ord("0")
-_TWO_LINE_FEEDS = 0x0A0A
 _TIMES = ("DATE", "TIME")
 
 
@@ -78,7 +78,19 @@ def examine(fmt: CsvFormat, path: Path, columns: Sequence[Column]) -> Findings:
     between = {_BETWEEN_DIGITS[pattern] for pattern in odd.values()}
     prefixed = _ODD_WHOLE_NUMBER in odd.values()
     quote, delimiter = fmt.quote.encode(), fmt.delimiter.encode()
-    search = _Search(blank, escaped, frozenset(between), prefixed, fmt.skip, quote, delimiter, len(columns))
+    nulls = [null.encode() for null in fmt.nulls] if fmt.strict_width else None
+    search = _Search(
+        blank,
+        escaped,
+        frozenset(between),
+        prefixed,
+        fmt.skip,
+        quote,
+        delimiter,
+        len(columns),
+        nulls,
+        fmt.has_quoted_nulls,
+    )
     if fmt.is_gzip(path):
         try:
             with igzip.open(path) as unpacked:
@@ -110,6 +122,8 @@ class _Search:
         quote: the quote, or nothing.
         delimiter: the delimiter of fields.
         width: the number of columns of the table.
+        nulls: what fields that are NULL contain; None if records may have fields too many.
+        quoted_nulls: whether a field in quotes can be NULL.
     """
 
     blank: bool
@@ -120,6 +134,8 @@ class _Search:
     quote: bytes
     delimiter: bytes
     width: int
+    nulls: Collection[bytes] | None = None
+    quoted_nulls: bool = False
 
     def of(self, file: IO[bytes]) -> bool | None:
         """Return whether the file may have odd values; None if it is irregular."""
@@ -133,6 +149,7 @@ class _Search:
         held = b"\n"
         since = 0  # bytes since the last line end
         quoting: Quoting | None = Quoting(self.quote, self.delimiter)
+        surplus = self._surplus()
         first = file.tell()
         while chunk := file.read(_CHUNK):
             since = _since_line_end(chunk, since)
@@ -149,11 +166,21 @@ class _Search:
             held = (seam if len(chunk) < _OVERLAP else chunk)[-_OVERLAP:]
             if quoting and not quoting.add(chunk):
                 quoting = None
-        if not (quoting and quoting.add(b"", last=True)):
+            if surplus and surplus.add(chunk):
+                return None
+        are_paired = quoting is not None and quoting.add(b"", last=True)
+        if surplus and (surplus.add(b"\n") or (surplus.suspected and not are_paired)):
+            return None
+        if not are_paired:
             file.seek(first)
             if not self._has_regular_quotes(file):
                 return None
         return suspected
+
+    def _surplus(self) -> SurplusFields | None:
+        if self.nulls is None:
+            return None
+        return SurplusFields(self.quote, self.delimiter, self.width, self.nulls, quoted=self.quoted_nulls)
 
     def _has_wide_records(self, chunk: bytes) -> bool:
         """Return whether records may have so many fields that their errors take too much memory.
@@ -176,6 +203,7 @@ class _Search:
 
 def is_irregular(fmt: CsvFormat, path: Path) -> bool:
     """Return whether a file must be read record by record in a query, which has several columns of text."""
+    fmt = replace(fmt, strict_width=False)
     return examine(fmt, path, [Column("_1", "VARCHAR"), Column("_2", "VARCHAR")]).irregular
 
 
@@ -200,9 +228,7 @@ def _since_line_end(chunk: bytes, since: int) -> int:
 def _has_blank_line(piece: bytes) -> bool:
     if b"\r" in piece and (b"\n\r\n" in piece or b"\r\r" in piece):
         return True
-    # Two line feeds, at an even or an odd place: many times faster than a search for two bytes.
-    halves = (np.frombuffer(piece, np.uint16, (len(piece) - start) // 2, start) for start in (0, 1))
-    return len(piece) > 1 and any(bool(np.any(half == _TWO_LINE_FEEDS)) for half in halves)
+    return has_pair(piece, b"\n\n")
 
 
 def _has_odd_number(piece: bytes, between: Collection[bytes], prefixed: bool) -> bool:
