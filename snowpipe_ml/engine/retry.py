@@ -61,6 +61,10 @@ def is_transient(error: BaseException) -> bool:
             return True
         if type(found).__name__ in _UNREACHED and number_of(found) in (None, _NOT_CONNECTED, 540001):
             return True
+        if getattr(found, "is_terminal", False) or getattr(
+            getattr(found, "conn_error", None), "is_terminal", False
+        ):
+            return False  # a fault of the embedded warehouse, which has the number of Snowflake's internal errors
         number = number_of(found)
         if number is not None:
             return number in _CLIENT | _SERVER

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark import Session
+from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from snowpipe_ml.local.statements import clones, databases
 
@@ -65,7 +66,7 @@ def test_a_schema_is_dropped_with_its_notes_or_not_at_all(
 
     with monkeypatch.context() as patch:
         patch.setattr(databases, "drop_objects", fail)
-        with pytest.raises(RuntimeError, match="killed"):
+        with pytest.raises(SnowparkSQLException, match="RuntimeError: killed"):
             session.sql("DROP SCHEMA OLD").collect()
     assert rows(session, "SELECT COUNT(*) FROM OLD.T") == [(2,)]
     assert rows(session, "SELECT COUNT(*) FROM OLD.CHANGES") == [(1,)]
@@ -280,7 +281,7 @@ def test_a_failed_clone_leaves_no_schema(session: Session, monkeypatch: pytest.M
 
     with monkeypatch.context() as patch:
         patch.setattr(clones, "_read_clones", fail)
-        with pytest.raises(RuntimeError, match="killed"):
+        with pytest.raises(SnowparkSQLException, match="RuntimeError: killed"):
             session.sql("CREATE SCHEMA COPY CLONE SOURCE").collect()
     assert session.sql("SHOW SCHEMAS LIKE 'COPY'").collect() == []
     session.sql("CREATE SCHEMA COPY CLONE SOURCE").collect()

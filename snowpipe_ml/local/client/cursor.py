@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 
+from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.local.core import connector, errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
@@ -281,3 +282,9 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate
         raise
+    except (connector.Error, SnowpipeMLError):
+        raise
+    except Exception as raised:
+        fault = errors.InternalFaultError(raised)
+        fault.sfqid, fault.query, cursor.sqlstate = cursor.sfqid, cursor.query, fault.sqlstate
+        raise fault from raised

@@ -131,8 +131,8 @@ def _answer(connection: Connection, asked: Header) -> Sent:
             return answer(connection, asked)
     except Exception as raised:
         log.exception("internal error of the embedded warehouse in a statement of another process")
-        text = f"{type(raised).__name__}: {raised}"
-        return {"raised": [False, text, 603, "XX000", asked.get("query_id")]}, None
+        fault = errors.InternalFaultError(raised)
+        return {"raised": [False, fault.raw_msg, fault.errno, fault.sqlstate, asked.get("query_id")]}, None
 
 
 class Guest(ProxyConnection):

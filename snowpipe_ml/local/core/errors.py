@@ -127,6 +127,21 @@ class DiskFullError(DiskError):
         )
 
 
+class InternalFaultError(SnowpipeMLError, connector.LateProgrammingError):
+    """An exception that no rule of the embedded warehouse foresaw. Its cause is that exception."""
+
+    is_terminal = True  # unlike Snowflake's errors of this number, which pass
+
+    def __init__(self, raised: Exception) -> None:
+        connector.ProgrammingError.__init__(
+            self,
+            f"SQL execution internal error: the embedded warehouse failed with {type(raised).__name__}: {raised}. "
+            "This is a fault of snowpipe-ml; please report it with the statement",
+            errno=603,
+            sqlstate="XX000",
+        )
+
+
 def error(number: int, sqlstate: str, message: str) -> ProgrammingError:
     """Make a ProgrammingError as the connector raises it: ``000904 (42000): message``."""
     return connector.ProgrammingError(message, errno=number, sqlstate=sqlstate)

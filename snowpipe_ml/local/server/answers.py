@@ -7,6 +7,7 @@ import logging
 from snowflake.connector.errors import Error, ProgrammingError
 
 from snowpipe_ml.local.client.connection import Connection
+from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.parameters import DEFAULTS
 from snowpipe_ml.local.core.result import Result
@@ -49,7 +50,7 @@ def run(connection: Connection, body: wire.QueryRequest, query_id: str, *, as_js
     except Exception as raised:
         # Clients would retry an answer with HTTP status 500, and would not show the cause.
         log.exception("internal error of the embedded warehouse in the statement: %s", redact(text)[:200])
-        return failed("000603", f"{type(raised).__name__}: {raised}", "XX000", {"queryId": query_id})
+        return refused(errors.InternalFaultError(raised), query_id)
     return done(
         {
             **data,
