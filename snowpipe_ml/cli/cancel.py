@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import json_option, open_pipeline, spec_options
+from snowpipe_ml.cli.options import env_option, in_env, json_option, open_pipeline, spec_options
 from snowpipe_ml.engine.events import Status
 from snowpipe_ml.ui.outputs.common import output_json
 from snowpipe_ml.ui.outputs.history import CancelOutput
@@ -14,6 +14,7 @@ from snowpipe_ml.ui.outputs.history import CancelOutput
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("run", metavar="[RUN]", required=False)
 @json_option
 def cancel(
@@ -43,4 +44,4 @@ def cancel(
         return
     ended = sum(1 for step in result.steps.values() if step.status.good)
     click.echo(f"canceled the run {result.run.id}: {ended} of {len(result.steps)} steps had ended")
-    click.echo(f"resume it with: snowpipe-ml run {spec} --resume {result.run.id}")
+    click.echo("resume it with: " + in_env(f"snowpipe-ml run {spec} --resume {result.run.id}"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
+from snowpipe_ml.cli.options import env_option, json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.cost import RunCost, run_cost
 from snowpipe_ml.ui.outputs.common import output_json
 from snowpipe_ml.ui.outputs.history import CostOutput
@@ -15,6 +15,7 @@ from snowpipe_ml.ui.tables import print_table
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("run", metavar="[RUN]", required=False)
 @json_option
 def cost(

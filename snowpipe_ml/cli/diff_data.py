@@ -10,6 +10,7 @@ import click
 from snowpipe_ml.cli.options import json_option, key_option, open_pipeline, spec_options
 from snowpipe_ml.data_diff.diff import Presence, Question, TableDiff, diff_data
 from snowpipe_ml.data_diff.found import Found
+from snowpipe_ml.engine.pipeline import Pipeline
 from snowpipe_ml.errors import UsageError
 from snowpipe_ml.sql import Identifier
 from snowpipe_ml.text.printable import one_line
@@ -25,7 +26,8 @@ _COLUMNS = 10
 
 @click.command("diff-data")
 @spec_options
-@click.option("--with", "other", metavar="NAME", required=True, help="The target to compare with.")
+@click.option("--with", "other", metavar="NAME", help="The target to compare with.")
+@click.option("--env", metavar="NAME", help="Compare with an environment of the target instead.")
 @click.option(
     "--select",
     metavar="TABLES",
@@ -48,7 +50,8 @@ def diff_data_command(
     spec: Path,
     target: str | None,
     variables: dict[str, object],
-    other: str,
+    other: str | None,
+    env: str | None,
     select: tuple[str, ...],
     keys: tuple[str, ...],
     ignore: tuple[str, ...],
@@ -57,19 +60,26 @@ def diff_data_command(
 ) -> None:
     """Compare the tables of SPEC on two targets: columns, counts, and rows by key.
 
+    With --env, compare a target with one of its environments.
+
     The exit code is 1 if a table differs.
     """
     try:
         ignored = {Identifier.parse(name) for name in ignore}
     except ValueError as error:
         raise UsageError(f"--ignore: {error}") from error
+    if (other is None) == (env is None):
+        raise UsageError("give one of --with (another target) and --env (an environment of the target)")
     pipeline = open_pipeline(spec, variables)
+    there = None if env is None else Pipeline.from_yaml(spec, vars=variables, env=env)
     here = pipeline.load(target)[0].target_name
     found = []
-    for table in diff_data(pipeline, target, other, Question(select, keys, ignored, tolerance)):
+    label = f"{here} --env {env}" if other is None else other
+    question = Question(select, keys, ignored, tolerance)
+    for table in diff_data(pipeline, target, target if other is None else other, question, there):
         found.append(table)
         if not as_json:
-            for line in _lines(table, here, other, tolerance):
+            for line in _lines(table, here, label, tolerance):
                 click.echo(line)
     differ = sum(table.differs for table in found)
     if as_json:

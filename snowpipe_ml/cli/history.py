@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from snowpipe_ml.cli.options import json_option, make_console, open_pipeline, spec_options
+from snowpipe_ml.cli.options import env_option, json_option, make_console, open_pipeline, spec_options
 from snowpipe_ml.engine.records.history import Origin, StepRecord
 from snowpipe_ml.text.printable import indented, one_line
 from snowpipe_ml.ui.outputs.common import output_json
@@ -17,6 +17,7 @@ from snowpipe_ml.ui.tables import print_table
 
 @click.command()
 @spec_options
+@env_option
 @click.option(
     "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs, newest first."
 )
@@ -46,6 +47,7 @@ def runs(spec: Path, target: str | None, variables: dict[str, object], limit: in
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("run", metavar="[RUN]", required=False)
 @click.argument("step", metavar="[STEP]", required=False)
 @json_option
@@ -92,6 +94,7 @@ def _log_lines(record: StepRecord, *, whole: bool) -> list[str]:
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("before", metavar="RUN1")
 @click.argument("after", metavar="RUN2")
 @json_option
@@ -124,6 +127,7 @@ def _number(value: float | None) -> str:
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("run", metavar="[RUN]", required=False)
 @click.option(
     "--output",
@@ -139,6 +143,7 @@ def report(
 
 @click.command()
 @spec_options
+@env_option
 @click.argument("table")
 @json_option
 def lineage(spec: Path, target: str | None, variables: dict[str, object], table: str, as_json: bool) -> None:

@@ -44,6 +44,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "doctor:doctor",
         "Ask the account of a target what SPEC lacks there.",
     ),
+    "env": (
+        "environments:environments_group",
+        "List or drop the environments of a target, which `run --env` makes.",
+    ),
     "explain": ("explain:explain_command", "Explain the error CODE: its cause, an example, and what to do."),
     "explore": (
         "explore:explore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
@@ -51,6 +52,23 @@ def spec_options(command: _F) -> _F:
     return click.argument("spec", type=click.Path(path_type=Path))(command)
 
 
+_ENV = "snowpipe_ml.env"
+
+
+def _keep_env(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    ctx.meta[_ENV] = value
+
+
+env_option = click.option(
+    "--env",
+    metavar="NAME",
+    callback=_keep_env,
+    expose_value=False,
+    help="Work in the environment NAME of the target: clones of its schemas, which the first run makes.",
+)
+"""Adds ``--env`` to a command, whose pipeline :func:`open_pipeline` then opens in the environment."""
+
+
 def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) -> date | None:
     return value and value.date()
 
@@ -96,9 +114,21 @@ key_option = click.option(
 """Adds ``--key`` to a command that compares tables."""
 
 
+def given_env() -> str | None:
+    """Return the value of ``--env`` of the current command."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_ENV)
+
+
+def in_env(command: str) -> str:
+    """Return a command to suggest, with the ``--env`` of the current one."""
+    name = given_env()
+    return command if name is None else f"{command} --env {shlex.quote(name)}"
+
+
 def open_pipeline(spec: Path, variables: dict[str, object]) -> Pipeline:
-    """Open the pipeline of a command's SPEC."""
-    return Pipeline.from_yaml(spec, vars=variables)
+    """Open the pipeline of a command's SPEC, in the environment of ``--env`` if the command has that option."""
+    return Pipeline.from_yaml(spec, vars=variables, env=given_env())
 
 
 def make_console() -> Console:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import (
+    env_option,
     json_option,
     make_console,
     open_pipeline,
@@ -57,6 +58,7 @@ def validate(
 
 @click.command()
 @spec_options
+@env_option
 @selection_options
 @click.option("--sql", "show_sql", is_flag=True, help="Print the statements too.")
 @click.option(

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import (
+    env_option,
     exact_output,
     json_option,
     make_console,
@@ -24,6 +25,7 @@ from snowpipe_ml.ui.tables import print_table
 
 @click.command()
 @spec_options
+@env_option
 @json_option
 def status(spec: Path, target: str | None, variables: dict[str, object], as_json: bool) -> None:
     """Show the last run of SPEC on a target.
@@ -62,6 +64,7 @@ def status(spec: Path, target: str | None, variables: dict[str, object], as_json
 
 @click.command("sql")
 @spec_options
+@env_option
 @click.argument("statement")
 @click.option(
     "--format", "format_", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True

@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 
 from snowpipe_ml.cli.options import (
+    env_option,
+    in_env,
     make_console,
     open_pipeline,
     run_date_option,
@@ -32,6 +34,7 @@ from snowpipe_ml.ui.terminal import Checklist
 
 @click.command()
 @spec_options
+@env_option
 @selection_options
 @click.option(
     "--threads",
@@ -153,7 +156,7 @@ def run(
     for line in written:
         click.echo(line, err=as_json or line.startswith("warning"))
     if result.interrupted:
-        click.echo(f"interrupted; resume with: snowpipe-ml run {spec} --resume", err=True)
+        click.echo("interrupted; resume with: " + in_env(f"snowpipe-ml run {spec} --resume"), err=True)
         sys.exit(130)
     if not result.ok:
         sys.exit(1)

@@ -81,7 +81,9 @@ class Question:
     tolerance: float = 1e-9
 
 
-def diff_data(pipeline: Pipeline, here: str | None, there: str, question: Question) -> Iterator[TableDiff]:
+def diff_data(
+    pipeline: Pipeline, here: str | None, there: str | None, question: Question, other: Pipeline | None = None
+) -> Iterator[TableDiff]:
     """Compare each table of a pipeline on two targets.
 
     Args:
@@ -89,6 +91,7 @@ def diff_data(pipeline: Pipeline, here: str | None, there: str, question: Questi
         here: the name of A; the default target if None.
         there: the name of B.
         question: the tables, keys and columns.
+        other: the same pipeline in an environment, for a comparison of the target with that; None otherwise.
 
     Raises:
         SpecError: the spec is invalid.
@@ -96,17 +99,18 @@ def diff_data(pipeline: Pipeline, here: str | None, there: str, question: Questi
         UsageError: the targets are one, nothing exists on one of them, or an option names what does not exist.
         StatementError: a target refused a query.
     """
-    specs = pipeline.load(here)[0], pipeline.load(there)[0]
-    if specs[0].target_name == specs[1].target_name:
+    pipelines = pipeline, other or pipeline
+    specs = pipeline.load(here)[0], pipelines[1].load(there)[0]
+    if other is None and specs[0].target_name == specs[1].target_name:
         raise UsageError(f"--target and --with are both {there}: name two targets of the spec")
     for spec in specs:
         if spec.target.is_empty(pipeline.base_dir):
             raise UsageError(f"nothing exists on {spec.target_name} yet: run the pipeline there first")
     with ExitStack() as opened:
-        first = opened.enter_context(closing(connector(specs[0], pipeline.path)()))
+        second = opened.enter_context(closing(connector(specs[1], pipeline.path)()))
         one = _sees_both(specs[0].target, specs[1].target)
-        second = first if one else opened.enter_context(closing(connector(specs[1], pipeline.path)()))
-        graphs = _graph(pipeline, specs[0], first), _graph(pipeline, specs[1], second)
+        first = second if one else opened.enter_context(closing(connector(specs[0], pipeline.path)()))
+        graphs = _graph(pipelines[0], specs[0], first), _graph(pipelines[1], specs[1], second)
         every = subjects(graphs, (specs[0].target, specs[1].target))
         chosen = selected(every, question.select)
         keys = given_keys(question.keys, chosen)

@@ -21,6 +21,7 @@ from snowpipe_ml.engine.run.opened import Access, SessionFactory
 from snowpipe_ml.engine.run.outcome import RunResult, StepOutcome
 from snowpipe_ml.engine.run.parts import LASTS, begin, find, run_part
 from snowpipe_ml.engine.run.whole import Ended, What, run_whole
+from snowpipe_ml.spec.environments import environment_name
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
@@ -38,14 +39,21 @@ class Pipeline(Inspected):
     """
 
     @classmethod
-    def from_yaml(cls, path: str | Path, vars: Mapping[str, object] | None = None) -> Pipeline:
+    def from_yaml(
+        cls, path: str | Path, vars: Mapping[str, object] | None = None, env: str | None = None
+    ) -> Pipeline:
         """Create a pipeline from a spec file.
 
         Args:
             path: the spec. It is read by each method that needs it, not here.
             vars: values of ``vars`` that override those of the file.
+            env: the environment of the target to work in, as its name is written in SQL. The first run makes it, by
+                cloning the schemas that the outputs are in.
+
+        Raises:
+            UsageError: `env` is not a name.
         """
-        return cls(Path(path), vars or {})
+        return cls(Path(path), vars or {}, None if env is None else environment_name(env))
 
     def run(
         self,

@@ -43,6 +43,7 @@ class PlanContext:
         full_refresh: whether the run computes all outputs again, instead of adding new rows to them.
         interval: the interval that a backfill computes of the step; None in any other run.
         producer: returns the step of this pipeline that writes a resource, or None.
+        aliases: names in an environment, with the names on the target that they stand for in fingerprints.
     """
 
     base_dir: Path
@@ -56,6 +57,7 @@ class PlanContext:
     full_refresh: bool = False
     interval: Interval | None = None
     producer: Callable[[Resource], Step[StepSettings] | None] = lambda resource: None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, text: str) -> Path:
         """Return the path of a file or folder that a setting names.

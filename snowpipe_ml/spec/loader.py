@@ -18,6 +18,7 @@ from snowpipe_ml.errors import SpecError, TemplateError, UsageError
 from snowpipe_ml.plugins import RunInfo, Step, StepSettings, Target, step_types
 from snowpipe_ml.spec import models
 from snowpipe_ml.spec.document import WORD_HINT, Document, read_document
+from snowpipe_ml.spec.environments import Environment
 from snowpipe_ml.spec.fanout import FanOut, Rows, base_name, spread
 from snowpipe_ml.spec.schema import check_document
 from snowpipe_ml.spec.templates import Namespace, has_template, render_scalar
@@ -58,8 +59,8 @@ class Spec:
         scope: ``vars``, ``env``, ``target`` and ``run``, as templates see them.
         problems: mistakes that did not prevent the rest from being read.
         fanned: the nodes of each step that has a ``foreach``.
-        broken: the names of steps and declared objects that could not be read, and every name that
-            they mention; references to these names are not reported as missing.
+        broken: the names of what could not be read, and those that it mentions: none is reported as missing.
+        environment: the environment of the target that it is in; None for the target itself.
     """
 
     path: FilePath
@@ -71,6 +72,7 @@ class Spec:
     problems: list[Problem] = field(default_factory=list)
     fanned: Mapping[str, list[str]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    environment: Environment | None = None
 
     @property
     def target(self) -> Target:
@@ -130,7 +132,7 @@ def load_spec(
     for settings in nodes.values():
         remember_secrets(_settings(settings))
     problems += fan.problems
-    # A value that failed to render, or does not match the schema, is not reported a second time.
+    # A value that failed to render or does not match the schema is not reported again.
     tainted = rendered.failed | of_targets.failed | _tainted(document, problems)
     problems += rendered.problems + of_targets.problems
     steps, more = _steps(document, nodes, fan, tainted)
@@ -193,7 +195,7 @@ def _mapping(value: object) -> dict[str, object]:
 
 def _texts(value: object, *more: str) -> Iterator[str]:
     """Yield every text inside a value, in lower case."""
-    yield from (text.lower() for text in more)
+    yield from map(str.lower, more)
     if isinstance(value, dict):
         for item in value.values():
             yield from _texts(item)

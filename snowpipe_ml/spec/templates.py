@@ -45,6 +45,21 @@ class Namespace(dict[str, object]):
         self.label = label
 
 
+class TargetNamespace(Namespace):
+    """The target, with the names that tables have on it.
+
+    Args:
+        values: the values of ``target``.
+        renamed: returns the name that a table of the spec has.
+    """
+
+    def __init__(
+        self, values: Mapping[str, object], renamed: Callable[[QualifiedName], QualifiedName]
+    ) -> None:
+        super().__init__("target", values)
+        self.renamed = renamed
+
+
 class _Environment(BoundedEnvironment):
     def getattr(self, obj: object, attribute: str) -> object:
         return self._lookup(obj, attribute) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
@@ -138,7 +153,9 @@ def render_query(
     read: dict[QualifiedName, None] = {}
 
     def ref(name: str) -> QualifiedName:
-        found = QualifiedName.parse(name)
+        found, target = QualifiedName.parse(name), scope.get("target")
+        if isinstance(target, TargetNamespace):
+            found = target.renamed(found)
         read[found] = None
         return found
 

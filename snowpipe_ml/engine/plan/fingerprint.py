@@ -147,6 +147,7 @@ class _Masked:
         self._pairs = [
             (str(value), f"{{{{ {name} }}}}") for name, value in values.items() if len(str(value)) > 3
         ]
+        self._pairs += ctx.aliases.items()
 
     def __call__(self, text: str) -> str:
         for value, name in self._pairs:

@@ -288,6 +288,26 @@ class RunLock:
         return again(lambda: execute(self.connection, statement, self.tag), sleep=self.sleep)
 
 
+def held_locks(run: Callable[[Sql], list[Row]], table: QualifiedName) -> list[tuple[str, str, str]]:
+    """Return the locks of a state store that runs hold: the pipeline, the run and its owner.
+
+    Args:
+        run: runs a statement.
+        table: the table of locks; without one, there are no locks.
+    """
+    look = sql(
+        "SELECT PIPELINE, RUN_ID, OWNER FROM {table} WHERE RUN_ID IS NOT NULL AND EXPIRES_AT >= SYSDATE()",
+        table=table,
+    )
+    try:
+        rows = run(look)
+    except Exception as error:
+        if number_of(error) not in DOES_NOT_EXIST:
+            raise
+        return []
+    return [(str(row[0]), str(row[1]), str(row[2])) for row in rows if not _is_dead(str(row[2]))]
+
+
 def owner(run_key: str | None = None) -> str:
     """Return the owner of a lock taken by this process, as in ``ada@laptop, process 4711``.
 

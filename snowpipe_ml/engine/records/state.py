@@ -153,7 +153,7 @@ class State:
 
     def coverage(self, pipeline: str, target: str) -> dict[str, Coverage]:
         """Return the intervals that backfills have computed, by step."""
-        if not self._has_records():
+        if not self.has_records():
             return {}
         return coverage_of(
             self._run(
@@ -240,7 +240,8 @@ class State:
         )
         return any(row["name"] == self.schema.name.name for row in shown)
 
-    def _has_records(self) -> bool:
+    def has_records(self) -> bool:
+        """Return whether the state store exists."""
         if not self._found:
             self._found.extend([True] * self._finds_records())
         return bool(self._found)
@@ -263,7 +264,7 @@ class State:
 
     def last_run(self, pipeline: str) -> list[Record]:
         """Return the step records of a pipeline's last run; empty if it never ran on this target."""
-        if not self._has_records():
+        if not self.has_records():
             return []
         rows = self._run(
             sql(
@@ -278,7 +279,7 @@ class State:
 
     def past_run(self, pipeline: str, target: str, run_id: str | None = None) -> PastRun | None:
         """Return a run of a pipeline on a target, the last one if no id is given; None if there is none."""
-        if not self._has_records():
+        if not self.has_records():
             return None
         rows = self._run(
             sql(
@@ -296,7 +297,7 @@ class State:
 
     def run_with_key(self, pipeline: str, target: str, run_key: str) -> str | None:
         """Return the id of the run that was begun with a key; None if there is none."""
-        if not self._has_records():
+        if not self.has_records():
             return None
         ((found,),) = self._run(
             sql(
@@ -326,7 +327,7 @@ class State:
         self, pipeline: str, target: str, *, run_id: str | None = None, limit: int | None = None
     ) -> list[Record]:
         """Return the records of one run or of the last runs, in order; empty if there is none."""
-        if not self._has_records():
+        if not self.has_records():
             return []
         which = Sql("")
         if run_id is not None:
@@ -353,7 +354,7 @@ class State:
 
     def written(self, pipeline: str, target: str) -> set[str]:
         """Return the names of the tables that past runs were going to write, including killed runs."""
-        if not self._has_records():
+        if not self.has_records():
             return set()
         rows = self._run(
             sql(
@@ -370,7 +371,7 @@ class State:
         self, pipeline: str, target: str, names: Collection[str] | None = None
     ) -> dict[str, Success]:
         """Return the last success of each step, or of each of some steps, in any run."""
-        if not self._has_records():
+        if not self.has_records():
             return {}
         rows = self._run(
             sql(

@@ -23,6 +23,7 @@ from snowpipe_ml.engine.records.state import State
 from snowpipe_ml.engine.retry import NO_WAREHOUSE, again, number_of
 from snowpipe_ml.engine.run.backfill import Backfill, Filling, fillings
 from snowpipe_ml.engine.run.budgets import Budgets
+from snowpipe_ml.engine.run.environments import prepare
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opening import connector, dicts, opener, state_schema
 from snowpipe_ml.engine.run.rows import KeptRows
@@ -320,6 +321,12 @@ def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> 
         TargetError: the target cannot be reached, or has no warehouse for the run metadata.
     """
     spec, graph, ctx = source.load(target, run)
+    if spec.environment is not None:
+        if access.session is not None or access.factory is not None:
+            raise UsageError(
+                "an environment is entered with sessions of its own: give no session or session_factory"
+            )
+        prepare(spec, source.path, run.id)
     with access.logged_in(spec, source) as reached:
         sessions = reached.sessions(spec, source)
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snowpipe_ml.plugins import Target
 from snowpipe_ml.plugins.connection import Connection, current_schema, execute
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.sql import Identifier, QualifiedName, Sql, like_pattern, sql
@@ -31,7 +32,8 @@ def opener(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Sessio
     base, given, own = path.resolve().parent, *_default_warehouse(spec)
 
     def open_session() -> Session:
-        session = spec.target.open_session(base, given)
+        session = _target(spec, make).open_session(base, given)
+        _enter_environment(session.connection, session.close, spec, make)
         if own is not None:
             _use_declared(session.connection, own, make)
         return session
@@ -44,12 +46,40 @@ def connector(spec: Spec, path: Path, *, make: bool = False) -> Callable[[], Con
     base, given, own = path.resolve().parent, *_default_warehouse(spec)
 
     def connect() -> Connection:
-        connection = spec.target.connect(base, given)
+        connection = _target(spec, make).connect(base, given)
+        _enter_environment(connection, connection.close, spec, make)
         if own is not None:
             _use_declared(connection, own, make)
         return connection
 
     return connect
+
+
+def _target(spec: Spec, make: bool) -> Target:
+    """Return the target to connect to: not an environment that may not exist, as a target creates its schema."""
+    return spec.target if make or spec.environment is None else spec.environment.target
+
+
+def _enter_environment(connection: Connection, close: Callable[[], None], spec: Spec, make: bool) -> None:
+    """Use the schema of the environment of a spec on a connection to its target; a run has made it before.
+
+    Raises:
+        UsageError: the environment does not exist.
+    """
+    environment = spec.environment
+    if make or environment is None:
+        return
+    records = environment.records
+    look = sql(
+        "SHOW SCHEMAS LIKE {name} IN DATABASE {database}",
+        name=like_pattern(records.name),
+        database=records.parts[0],
+    )
+    shown = {str(row["name"]): str(row["comment"]) for row in execute(connection, look)}
+    if shown.get(records.name.name) != environment.records_mark(finished=True):
+        close()
+        raise environment.missing(spec.target_name)
+    execute(connection, sql("USE SCHEMA {schema}", schema=environment.clone(environment.home)))
 
 
 def _default_warehouse(spec: Spec) -> tuple[Identifier | None, WarehouseStep | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from snowpipe_ml.engine.plan.selection import select as choose
 from snowpipe_ml.engine.plan.task_limits import limit_problems, linked
 from snowpipe_ml.engine.plan.tasks import tasks
 from snowpipe_ml.engine.run.backfill import fillings
+from snowpipe_ml.engine.run.environments import exists
 from snowpipe_ml.engine.run.hooks import hook_reads
 from snowpipe_ml.engine.run.opened import OpenRun
 from snowpipe_ml.engine.run.opening import connector, opener
@@ -28,6 +30,8 @@ from snowpipe_ml.plugins.connection import Asked, Asks, Connection
 from snowpipe_ml.spec.loader import Spec
 from snowpipe_ml.spec.models import Tag
 from snowpipe_ml.sql import Sql
+
+log = logging.getLogger("snowpipe_ml.engine")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,18 @@ def planned(
         problems = limit_problems(spec, graph, linked(spec, tasks(graph, ctx, spec.fanned)))
         if problems:
             raise SpecError(problems)
+    if (
+        compare
+        and spec.environment is not None
+        and not spec.target.is_empty(source.base_dir)
+        and not exists(spec, source.path)
+    ):
+        log.warning(
+            "the environment %s does not exist yet: a run clones %s, and then does what would be done there now",
+            spec.environment.name,
+            ", ".join(map(str, spec.environment.schemas)),
+        )
+        return planned(source.in_base(), target, what, compare=True, look=look)
     decisions: Mapping[str, Decision] = {}
     changes: Mapping[str, Changes] = {}
     if not compare:

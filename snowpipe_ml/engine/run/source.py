@@ -7,12 +7,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from snowpipe_ml.engine.plan.environments import environment_of, not_isolated
 from snowpipe_ml.engine.plan.graph import Graph, build_graph, findings
 from snowpipe_ml.errors import SpecError
 from snowpipe_ml.packages import lock_path
 from snowpipe_ml.plugins import Kind, PackageList, PlanContext, RunInfo
 from snowpipe_ml.spec.fanout import Rows
 from snowpipe_ml.spec.loader import NO_RUN, Spec, load_spec
+from snowpipe_ml.spec.placing import placed
+from snowpipe_ml.sql import Identifier
 from snowpipe_ml.text.secret_names import is_secret_name
 
 
@@ -24,11 +27,19 @@ class Source:
     Args:
         path: the spec file.
         variables: values of ``vars`` that override those of the file.
+        environment: the environment of the target to work in; None for the target itself.
     """
 
-    def __init__(self, path: Path, variables: Mapping[str, object]) -> None:
+    def __init__(
+        self, path: Path, variables: Mapping[str, object], environment: Identifier | None = None
+    ) -> None:
         self.path = path
         self.variables = dict(variables)
+        self.environment = environment
+
+    def in_base(self) -> Source:
+        """Return the same pipeline on the target itself."""
+        return Source(self.path, self.variables)
 
     @property
     def base_dir(self) -> Path:
@@ -65,8 +76,24 @@ class Source:
             UsageError: the target or a variable does not exist.
         """
         spec = self.read(target, {**(variables or {}), **self.variables}, run, rows)
+        graph, ctx, problems = build_graph(spec, self._context(spec))
+        if self.environment is not None and graph is not None and not (spec.problems or problems):
+            spec = placed(spec, environment_of(spec, graph, self.environment))
+            graph, ctx, problems = build_graph(spec, self._context(spec))
+            if graph is not None:
+                problems += not_isolated(spec, graph, ctx)
+        # A step that could not be loaded is missing from the graph; do not blame the steps that need it.
+        problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
+        problems = spec.problems + problems
+        if whole and graph is not None:
+            problems += findings(spec, ctx, graph)
+        if problems or graph is None:
+            raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
+        return spec, graph, ctx
+
+    def _context(self, spec: Spec) -> PlanContext:
         base = self.base_dir
-        ctx = PlanContext(
+        return PlanContext(
             base_dir=base,
             cache_dir=base / ".snowpipe" / "cache",
             target=spec.target_name,
@@ -77,16 +104,8 @@ class Source:
             },
             lock_file=lock_path(self.path.resolve()),
             python=spec.pipeline.python,
+            aliases={} if spec.environment is None else spec.environment.aliases,
         )
-        graph, ctx, problems = build_graph(spec, ctx)
-        # A step that could not be loaded is missing from the graph; do not blame the steps that need it.
-        problems = [p for p in problems if not any(f"{name!r}" in p.message for name in spec.broken)]
-        problems = spec.problems + problems
-        if whole and graph is not None:
-            problems += findings(spec, ctx, graph)
-        if problems or graph is None:
-            raise SpecError(sorted(set(problems), key=lambda p: (p.position.line, p.position.column)))
-        return spec, graph, ctx
 
 
 def _is_secret(path: tuple[str | int, ...]) -> bool:

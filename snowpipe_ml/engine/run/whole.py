@@ -81,7 +81,8 @@ def run_whole(
                     seen=seen,
                     backfill=what.backfill,
                 )
-            if at.spec.target.guards_tables and past is None and not what.allow_destructive:
+            guarded = at.spec.target.guards_tables and at.spec.environment is None  # a clone may be replaced
+            if guarded and past is None and not what.allow_destructive:
                 refuse_destruction(decided.decisions)
             require_extras(decided.graph, decided.decisions)
             runner = at.runner(

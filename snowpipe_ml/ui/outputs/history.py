@@ -51,6 +51,19 @@ class RunsOutput(RootOutput[list[RunOutput]]):
     """The output of ``runs --json``: the newest run first."""
 
 
+class EnvironmentOutput(Output):
+    """An environment of a target."""
+
+    name: str = Field(description="The name, as it is written in SQL.")
+    created_at: datetime | None
+    finished: bool = Field(description="Whether it is complete; a run finishes one that is not.")
+    schemas: list[str] = Field(description="The schemas that it has made, that of the run metadata first.")
+
+
+class EnvironmentsOutput(RootModel[list[EnvironmentOutput]]):
+    """The output of ``env list --json``, by name."""
+
+
 class StepRecordOutput(Output):
     """The record of a step in a run."""
 
