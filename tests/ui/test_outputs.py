@@ -81,6 +81,8 @@ def test_unit_tests(spec: Path) -> None:
 def test_every_command_with_json_has_a_schema() -> None:
     context = click.Context(main)
     commands = {name: main.get_command(context, name) for name in main.list_commands(context)}
+    for group in [command for command in commands.values() if isinstance(command, click.Group)]:
+        commands |= {f"{group.name}-{name}": command for name, command in group.commands.items()}
     with_json = {
         name
         for name, command in commands.items()
