@@ -60,7 +60,7 @@ class EnvironmentOutput(Output):
     schemas: list[str] = Field(description="The schemas that it has made, that of the run metadata first.")
 
 
-class EnvironmentsOutput(RootModel[list[EnvironmentOutput]]):
+class EnvironmentsOutput(RootOutput[list[EnvironmentOutput]]):
     """The output of ``env list --json``, by name."""
 
 
