@@ -110,6 +110,12 @@ class Series:
         recent = recent[~np.isnan(recent)]
         return max(float(np.abs(recent).mean()) if len(recent) else 0.0, 1.0)
 
+    @property
+    def counts(self) -> bool:
+        """Return whether all known values are whole numbers, none of them negative."""
+        known = self.values[~np.isnan(self.values)]
+        return bool((known >= 0).all() and (known == np.round(known)).all())
+
     def head(self, rows: int) -> Series:
         """The series as of the end of its first ``rows`` known rows; the other rows become future days.
 

@@ -37,6 +37,21 @@ _TEXTS = ("SERIES", "PART", "MODEL", "MESSAGE")
 _PIECE = 4 * 2**20
 
 
+def low_counts(levels: Sequence[np.ndarray], probabilities: Sequence[float]) -> list[np.ndarray]:
+    """Return quantiles of counts with those below the median that are less than one half as 0.
+
+    No count is between 0 and 1. An interval from 0.05 to 2 of a demand that is mostly 0 would miss most of it.
+
+    Args:
+        levels: the quantiles, (periods,) each.
+        probabilities: the probability of each.
+    """
+    return [
+        np.where(each < 0.5, np.minimum(each, 0.0), each) if p < 0.5 else each
+        for each, p in zip(levels, probabilities, strict=True)
+    ]
+
+
 class Rows:
     """Collects the result rows.
 
@@ -76,9 +91,11 @@ class Rows:
         stated = None if label == SIMPLE else model.stated(series, forecast.y)
         asked = (series.key, forecast.y, series.level, series.steps, spread, stated)
         low, high = calibration.interval(*asked)
-        levels = [model.bounded(series, each) for each in calibration.quantiles(*asked)]
+        levels = list(calibration.quantiles(*asked))
         if not calibration.calibrated and label != SIMPLE:
             low, high = model.own_interval(series, calibration.coverage) or (low, high)
+        if series.counts:
+            low, *levels = low_counts([low, *levels], (0.0, *calibration.probabilities))
         self.add(
             series.key,
             DATE=series.future_days,
@@ -90,7 +107,7 @@ class Rows:
             MESSAGE=message,
             LOW=model.bounded(series, low),
             HIGH=model.bounded(series, high),
-            **self.quantiles(levels),
+            **self.quantiles([model.bounded(series, each) for each in levels]),
             **self.explained(forecast.x, explanation),
         )
 

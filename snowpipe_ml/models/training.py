@@ -18,7 +18,7 @@ from snowpipe_ml.models.forecasters.statistical import MovingAverageForecaster
 from snowpipe_ml.models.hierarchy import reconciled_folds, reconciled_rows
 from snowpipe_ml.models.panel import Series, features_of, read_panel
 from snowpipe_ml.models.registry import forecaster_class, make_forecaster
-from snowpipe_ml.models.rows import Rows
+from snowpipe_ml.models.rows import Rows, low_counts
 from snowpipe_ml.models.saved import save
 from snowpipe_ml.models.simple import NAME as SIMPLE
 from snowpipe_ml.models.simple import simple_forecast
@@ -257,11 +257,14 @@ class Training:
 
     def _backtested(self, folds: Sequence[Fold], panel: Sequence[Series]) -> None:
         bounds = self._bounds(panel)
+        counts = {series.key for series in panel if series.counts}
         for fold in folds:
             nothing = np.full(len(fold.days), np.nan)
             lower = bounds.get(fold.key)
             low, high = (nothing if end is None else end for end in (fold.low, fold.high))
             levels = [] if fold.quantiles is None else list(fold.quantiles)
+            if fold.key in counts:
+                low, *levels = low_counts([low, *levels], (0.0, *self.quantiles)[: len(levels) + 1])
             self.rows.add(
                 fold.key,
                 DATE=fold.days,

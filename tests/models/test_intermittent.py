@@ -72,3 +72,34 @@ def test_another_series_has_none_and_bounds_hold() -> None:
     future = bounded[bounded["PART"] == "forecast"]
     for name in ("PREDICTION", "LOW", "HIGH"):
         assert future[name].between(1.5, 2.5).all()
+
+
+@pytest.mark.parametrize("kind", ["croston", "moving_average"])
+def test_intervals_of_demand_that_is_mostly_zero_contain_the_zeros(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    own = [np.where(rng.random(120) < 0.1 + 0.05 * k, rng.poisson(2, 120) + 1.0, 0.0) for k in range(5)]
+    config = {
+        "model": {
+            **MODELS[kind],
+            "lower_bound": "auto",
+            "max_growth": None,
+            "validation_fraction": 0.2,
+            "min_train_rows": 32,
+            "refit": True,
+        },
+        "backtest": {"origins": 3, "horizon": 10, "step": 10, "compare": {}},
+        "interval": 0.8,
+        "quantiles": [0.1, 0.5, 0.9],
+        "features": FEATURES,
+    }
+    found = Training(config).run(pd.concat([frame(f"S{k}", values) for k, values in enumerate(own)]))
+    past = found[(found["PART"] == "backtest") & found["LOW"].notna()]
+    inside = (past["ACTUAL"] >= past["LOW"]) & (past["ACTUAL"] <= past["HIGH"])
+    assert inside.mean() > 0.75
+    future = found[found["PART"] == "forecast"]
+    for part in (past, future):
+        for column in ("LOW", "Q10"):
+            assert not part[column].between(0, 0.5, inclusive="neither").any()
+        assert (part["LOW"] < part["HIGH"]).all()
+        assert (part["Q10"] <= part["Q50"]).all()
+    assert (found["LOW"].dropna() == 0).any()
