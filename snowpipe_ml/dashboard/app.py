@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
@@ -12,8 +13,10 @@ from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.dashboard.inside import Runtime
 from snowpipe_ml.dashboard.views import forecast, models, monitor, run_it, runs
+from snowpipe_ml.engine.retry import DOES_NOT_EXIST, INVALID_IDENTIFIER, number_of
 from snowpipe_ml.errors import SnowpipeMLError
 
+_SubjectT = TypeVar("_SubjectT")
 _ICON = Path(__file__).with_name("icon.png")
 # Streamlit writes white on the primary color, which is light in the dark theme: chosen tabs and values are written in it.
 _ON_PRIMARY = """<style>
@@ -76,9 +79,29 @@ def main(
 
 def _page(source: Source, show: Callable[[Source, Subject | None], None]) -> Callable[[], None]:
     def page() -> None:
-        show(source, _subject(source))
+        _guarded(source, show, _subject(source))
 
     return page
+
+
+def _guarded(source: Source, show: Callable[[Source, _SubjectT], None], subject: _SubjectT) -> None:
+    """Show a page; where a table does not exist or has not the columns of the spec, say so below what is shown."""
+    try:
+        show(source, subject)
+    except Exception as error:
+        number = number_of(error)
+        if number not in (*DOES_NOT_EXIST, INVALID_IDENTIFIER):
+            raise
+        if number == INVALID_IDENTIFIER:
+            st.warning(
+                "A table on the target was written for an earlier state of the spec. Run the pipeline again."
+            )
+        else:
+            st.warning(
+                "A table that this page reads does not exist on the target: the last run did not reach its step. "
+                "The page Runs shows how the run ended."
+            )
+        st.code(str(error), language=None)
 
 
 def _with_forecasts(source: Source, show: Callable[[Source, Subject], None]) -> Callable[[], None]:
@@ -96,7 +119,7 @@ def _with_forecasts(source: Source, show: Callable[[Source, Subject], None]) -> 
             )
             st.code(f"snowpipe-ml run {source.spec.path} --target {source.spec.target_name}", language="sh")
         else:
-            show(source, subject)
+            _guarded(source, show, subject)
 
     return page
 

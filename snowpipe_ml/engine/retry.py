@@ -33,6 +33,7 @@ NO_WAREHOUSE = 606  # the statement needs a warehouse, and its session has no ac
 CANCELED = 604  # the statement was canceled while it ran
 ALREADY_EXISTS = 2002  # an object of this name exists
 DOES_NOT_EXIST = frozenset({2003, 2043})  # the object does not exist, or the role may not see it
+INVALID_IDENTIFIER = 904  # such as a column that a table does not have
 
 
 def again(action: Callable[[], T], retries: int = 4, sleep: Callable[[float], None] = time.sleep) -> T:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from snowpipe_ml import Pipeline
 from snowpipe_ml.dashboard.data import monitoring, next_run
 from snowpipe_ml.dashboard.data.forecasts import Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.scores import boards_of
 from snowpipe_ml.dashboard.data.source import Source
+from snowpipe_ml.dashboard.data.words import plain
 from snowpipe_ml.sql import Sql
 from tests.conftest import write_spec
+from tests.dashboard.conftest import SPEC
 
 testing = pytest.importorskip("streamlit.testing.v1")
 AppTest = testing.AppTest
@@ -240,6 +243,32 @@ def test_a_spec_without_forecasts_or_runs_says_what_to_do(tmp_path: Path) -> Non
     assert not (tmp_path / "warehouse").exists(), "to look creates nothing"
     app = AppTest.from_function(page_of_any, args=("run_it", str(path)), default_timeout=60).run()
     assert "does not permit runs" in app.info[0].value
+
+
+def test_tables_that_no_run_has_written_are_named(tmp_path: Path) -> None:
+    path = write_spec(tmp_path, SPEC.replace("FROM TABLE(GENERATOR", "FROM NOWHERE, TABLE(GENERATOR"))
+    assert not Pipeline.from_yaml(path).run().ok
+    app = AppTest.from_function(whole, args=(str(path),), default_timeout=60).run()
+    assert not app.exception
+    assert "A table that this page reads does not exist" in app.warning[0].value
+    assert "'SHOPS'" in app.code[0].value or "'FORECASTS'" in app.code[0].value
+
+
+HOSTILE = "<b>x</b> *y* $z$ :bike: 🚲"
+
+
+def test_names_with_markup_and_missing_forecasts_are_shown(copied: Path) -> None:
+    with Pipeline.from_yaml(copied).session() as session:
+        session.sql(f"UPDATE SHOPS SET NAME = '{HOSTILE}'").collect()
+        session.sql(
+            "UPDATE FORECASTS SET PREDICTION = NULL, LOW = NULL, HIGH = NULL WHERE PART = 'forecast'"
+        ).collect()
+    app = opened("forecast", copied)
+    assert not app.exception
+    assert app.selectbox(key="series").options[0].startswith(HOSTILE)
+    assert [metric.value for metric in app.metric][:2] == ["none", "none"]
+    assert "ridge made no forecast for this period." in [info.value for info in app.info]
+    assert plain(HOSTILE) == r"\<b\>x\</b\> \*y\* \$z\$ \:bike\: 🚲"
 
 
 def test_a_mistake_in_the_spec_is_shown_with_its_place(tmp_path: Path) -> None:

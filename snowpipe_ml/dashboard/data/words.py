@@ -16,6 +16,11 @@ def run_words(run_id: str) -> str:
     return run_id if found is None else "{}-{}-{} {}:{}".format(*found.groups())
 
 
+def plain(text: str) -> str:
+    """Return a text of the data as Markdown that shows it as it is: a name may hold markup, or the name of an icon."""
+    return re.sub(r"([\\`*_{}\[\]<>$#:~|])", r"\\\1", text)
+
+
 def value_words(subject: Subject) -> str:
     """Return the words for a forecast value, such as ``COUNT per day``."""
     return f"{subject.target.name} per {subject.features.settings.every.noun}"

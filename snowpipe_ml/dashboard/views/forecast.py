@@ -12,7 +12,7 @@ from snowpipe_ml.dashboard.data.attributes import Attributes
 from snowpipe_ml.dashboard.data.forecasts import MOST_SERIES, ORDERS, Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import reason_words, value_words
+from snowpipe_ml.dashboard.data.words import plain, reason_words, value_words
 from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.words import feature_words
 
@@ -201,7 +201,8 @@ def _one(
     period = st.select_slider("Period", periods, key="period") if len(periods) > 1 else periods[0]
     at = ahead[ahead["PERIOD"] == period].iloc[0]
     numbers = st.columns(3)
-    numbers[0].metric(f"Forecast for {period}", f"{at['PREDICTION']:,.1f}")
+    value_at = "none" if pd.isna(at["PREDICTION"]) else f"{at['PREDICTION']:,.1f}"
+    numbers[0].metric(f"Forecast for {period}", value_at)
     interval = "none" if pd.isna(at["LOW"]) else f"{at['LOW']:,.1f} to {at['HIGH']:,.1f}"
     level = queries.subject.interval
     numbers[1].metric("Interval" if level is None else f"{100 * level:g} % interval", interval)
@@ -238,7 +239,9 @@ def _reasons(source: Source, queries: ForecastQueries, series: str, period: str,
         ],
         columns=["FEATURE", "COLUMN", "VALUE", "ATTRIBUTION"],
     ).dropna(subset=["ATTRIBUTION"])
-    if found.empty:
+    if pd.isna(row["PREDICTION"]):
+        st.info(f"{row['MODEL']} made no forecast for this period.")
+    elif found.empty:
         st.info(f"{row['MODEL']} gives no reasons for its forecasts.")
     else:
         base = None if pd.isna(row["BASE"]) else float(row["BASE"])
@@ -258,7 +261,7 @@ def _reasons(source: Source, queries: ForecastQueries, series: str, period: str,
                 },
             )
     if isinstance(row["MESSAGE"], str) and row["MESSAGE"]:
-        st.caption(f"{row['MODEL']}: {row['MESSAGE']}")
+        st.caption(plain(f"{row['MODEL']}: {row['MESSAGE']}"))
 
 
 def _left_out(source: Source, queries: ForecastQueries) -> None:

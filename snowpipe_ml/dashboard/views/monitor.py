@@ -12,7 +12,7 @@ from snowpipe_ml.dashboard.charts import monitoring as charts
 from snowpipe_ml.dashboard.data import monitoring
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import run_words
+from snowpipe_ml.dashboard.data.words import plain, run_words
 from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.monitor import Monitor
 from snowpipe_ml.steps.forecasting.words import feature_words
@@ -71,10 +71,10 @@ def _alerts(source: Source) -> None:
         st.success("No step has failed or warned at its last run.")
     for row in rows.itertuples():
         if row.STATUS == "failed":
-            st.error(f"**{row.STEP}** failed at {run_words(str(row.RUN_ID))} UTC: {row.ERROR}")
+            st.error(f"**{row.STEP}** failed at {run_words(str(row.RUN_ID))} UTC: {plain(str(row.ERROR))}")
         else:
             for text in json.loads(str(row.WARNINGS)):
-                st.warning(f"**{row.STEP}** at {run_words(str(row.RUN_ID))} UTC: {text}")
+                st.warning(f"**{row.STEP}** at {run_words(str(row.RUN_ID))} UTC: {plain(text)}")
 
 
 def _realised(source: Source, subject: Subject, monitor: Monitor) -> None:

@@ -22,6 +22,7 @@ from snowpipe_ml.dashboard.data.starting import (
 )
 from snowpipe_ml.dashboard.data.subject import Subject
 from snowpipe_ml.dashboard.data.variables import Field, Kind
+from snowpipe_ml.dashboard.data.words import plain
 from snowpipe_ml.errors import SnowpipeMLError, UsageError
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.text.durations import seconds_text
@@ -219,7 +220,7 @@ def _follow(source: Source, run: StartedRun) -> None:
             st.rerun()  # the whole page: the form comes back
 
     st.header("The run that was started here" if not run.running else "Running")
-    given = ", ".join(f"{name} = {value}" for name, value in run.wanted.variables.items())
+    given = ", ".join(plain(f"{name} = {value}") for name, value in run.wanted.variables.items())
     st.caption(f"With {given}." if given else "With the variables of the spec.")
     progress()
     if not run.running:
@@ -252,7 +253,7 @@ def _line(step: StepState, now: datetime) -> str:
     if step.rows is not None:
         parts.append(f"{step.rows:,} rows")
     text = " · ".join(parts)
-    return f"{text}  \n  {step.message}" if step.message else text
+    return f"{text}  \n  {plain(step.message)}" if step.message else text
 
 
 def _ended(run: StartedRun) -> None:

@@ -13,6 +13,7 @@ from snowpipe_ml.dashboard.charts import runs as charts
 from snowpipe_ml.dashboard.data import next_run
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
+from snowpipe_ml.dashboard.data.words import plain
 from snowpipe_ml.dashboard.views.tables import without_missing
 from snowpipe_ml.engine.records.cost import run_cost
 from snowpipe_ml.errors import SnowpipeMLError
@@ -139,9 +140,9 @@ def _details(source: Source, run_id: str, step: str) -> None:
     else:
         row = rows.iloc[0]
         if isinstance(row["ERROR"], str):
-            st.error(row["ERROR"])
+            st.error(plain(row["ERROR"]))
         for text in json.loads(row["WARNINGS"] or "[]"):
-            st.warning(text)
+            st.warning(plain(text))
         parts = {
             "Metrics": json.loads(row["METRICS"] or "{}"),
             "Checks": json.loads(row["CHECKS"] or "[]"),
