@@ -38,12 +38,12 @@ CHECKS = {
     "max_rows: 3": "TRIPS: 4 rows, at most 3 expected",
     "not_null: [ID, STATION]": "TRIPS: not_null ID: 1 rows; not_null STATION: 1 rows",
     "unique: [ID]": "TRIPS: unique ID: 2 rows",
-    "unique: [ID, STATION]": "1 checks passed",
+    "unique: [ID, STATION]": "1 check passed",
     "accepted_values: {STATION: [a, b]}": "TRIPS: accepted_values STATION: 1 rows",
     "ranges: {MINUTES: [0, 8]}": "TRIPS: ranges MINUTES: 2 rows",
     "predicate: MINUTES > 0 -- or so": "TRIPS: predicate: 1 rows",
     "relations: {STATION: {table: stations, column: ID}}": "TRIPS: relations STATION: 1 rows",
-    "relations: {ID: {table: trips, column: ID}}": "1 checks passed",
+    "relations: {ID: {table: trips, column: ID}}": "1 check passed",
 }
 
 
@@ -73,7 +73,7 @@ def test_freshness_is_of_now(tmp_path: Path) -> None:
     recent = f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
     fresh = "freshness: {column: AT, within_hours: 3}"
     said, pipeline = checked(tmp_path, fresh, recent)
-    assert said == "1 checks passed"
+    assert said == "1 check passed"
     plan = {step.name: step.decision for step in pipeline.plan(compare=True)}
     assert plan["check"] is not None
     assert plan["check"].reason == "the freshness of a table changes with time"

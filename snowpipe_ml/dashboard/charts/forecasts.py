@@ -21,6 +21,16 @@ def period_texts(dates: pd.Series[pd.Timestamp], *, within_a_day: bool) -> pd.Se
     return pd.to_datetime(dates).dt.strftime("%Y-%m-%d %H:%M" if within_a_day else "%Y-%m-%d")
 
 
+def time_axis(dates: pd.Series[pd.Timestamp]) -> alt.Axis:
+    """Return the axis of times, with labels of one form: Vega's own are of a week day here and of a month there."""
+    import altair as alt
+
+    days = (dates.max() - dates.min()).days if len(dates) else 0
+    return alt.Axis(
+        format="%b %Y" if days > 400 else "%b %d" if days > 4 else "%b %d %H:%M", labelOverlap=True
+    )
+
+
 def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative: bool) -> alt.Chart:
     """Draw series by period, coloured by value. Choosing a cell selects SERIES and PERIOD as ``cell``.
 
@@ -88,7 +98,7 @@ def series_chart(points: pd.DataFrame, value: str, chosen: str | None) -> alt.La
     import pandas as pd
 
     kinds = ["actual", "one period ahead", "forecast"]
-    x = alt.X("WHEN:T", title=None)
+    x = alt.X("WHEN:T", title=None, axis=time_axis(points["WHEN"]))
     band = (
         alt.Chart(points[points["KIND"] == "forecast"])
         .mark_area(opacity=0.2, color=INK)

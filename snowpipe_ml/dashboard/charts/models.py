@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.dashboard.charts.colors import GREY, INK, MANY
+from snowpipe_ml.dashboard.charts.forecasts import time_axis
 
 if TYPE_CHECKING:
     import altair as alt
@@ -73,7 +74,7 @@ def backtest(rows: pd.DataFrame, models: Sequence[str], value: str) -> alt.Layer
     rows = rows.assign(WHEN=pd.to_datetime(rows["DATE"]), LINE=rows["MODEL"] + rows["FOLD"].astype(str))
     actual = rows.drop_duplicates("WHEN").sort_values("WHEN")
     chosen = rows[rows["MODEL"].isin(models)]
-    x = alt.X("WHEN:T", title=None)
+    x = alt.X("WHEN:T", title=None, axis=time_axis(rows["WHEN"]))
     tips = [
         alt.Tooltip("WHEN:T", title="period"),
         alt.Tooltip("MODEL:N", title="model"),

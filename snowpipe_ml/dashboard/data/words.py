@@ -57,5 +57,6 @@ def reason_words(value: str, model: str, base: float | None, prediction: float) 
     return ReasonWords(
         f"contribution to {value}",
         f"Signed contributions of {model}. It would forecast {base:,.4g} without them; they add {prediction - base:+,.4g}, "
-        f"which gives {prediction:,.4g}. Members of an ensemble that give no reasons are part of the first number.",
+        f"which gives {prediction:,.4g}."
+        + (" Members that give no reasons are part of the first number." if model == "ensemble" else ""),
     )

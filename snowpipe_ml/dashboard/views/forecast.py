@@ -19,6 +19,7 @@ from snowpipe_ml.steps.forecasting.words import feature_words
 if TYPE_CHECKING:
     import pandas as pd
 
+_WITHOUT_SCROLLING = 50  # series in the heat map
 _HISTORIES: tuple[int | None, ...] = (30, 90, 365, None)
 
 
@@ -98,7 +99,7 @@ def _labels(series: pd.DataFrame) -> dict[str, str]:
     """The label of each series; those of one name get their key too."""
     twice = set(series.loc[series["LABEL"].duplicated(keep=False), "LABEL"])
     return {
-        key: f"{label} ({key})" if label in twice and label != key else str(label)
+        key: (f"{label} ({key})" if label in twice and label != key else str(label)).strip() or "(empty)"
         for key, label in zip(series["SERIES"], series["LABEL"], strict=True)
     }
 
@@ -109,7 +110,7 @@ def _heat_map(cells: pd.DataFrame, labels: list[str], value: str) -> None:
         key="relative",
         help="Shows the pattern of small series too",
     )
-    with st.container(height=600, border=False):
+    with st.container(height=600 if len(labels) > _WITHOUT_SCROLLING else "content", border=False):
         st.altair_chart(
             charts.heat_map(cells, labels, value, relative=relative),
             on_select=_choose_cell,

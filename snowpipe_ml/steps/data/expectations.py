@@ -222,7 +222,11 @@ class Expect(Step["Expect.Settings"]):
                 checks.append(Check(name, not count, count, f"{name}: {count:,} rows"))
         broken = [check.message for check in checks if not check.ok]
         if not broken:
-            return StepResult(rows=rows, message=f"{len(checks)} checks passed", checks=tuple(checks))
+            return StepResult(
+                rows=rows,
+                message=f"{len(checks)} check{'' if len(checks) == 1 else 's'} passed",
+                checks=tuple(checks),
+            )
         where = f"; the rows are in {s.failures}" if s.failures is not None and failing is not None else ""
         text = f"{s.table}: {'; '.join(broken)}{where}{self._explained(ctx)}"
         if s.severity == "error":
