@@ -110,6 +110,23 @@ def run_whole(
     return result
 
 
+def run_unrecorded(source: Source, target: str | None, what: What, *, threads: int) -> RunResult:
+    """Run steps where nothing else runs and nothing has run before: without records, a lock and hooks.
+
+    Raises:
+        SpecError: the spec is invalid.
+        UsageError: nothing is selected.
+        TargetError: the target cannot be reached.
+    """
+    with until_recorded(None) as stop, opened(source, target, new_run(what.run_date), Access()) as at:
+        at.reload()
+        decided = at.decided(what.select, what.exclude, full_refresh=what.full_refresh, seen=Glance())
+        require_extras(decided.graph, decided.decisions)
+        runner = at.runner(decided, None, threads=threads)
+        runner.stop = stop
+        return runner.execute({})
+
+
 @dataclass(frozen=True)
 class _Early:
     """A decision that was made before the lock was taken.
