@@ -173,6 +173,24 @@ def test_quotients_are_rounded_half_away_from_zero(query: Any, pairs: list[tuple
     assert sorted(value for (value,) in found) == sorted(expected)
 
 
+@pytest.mark.parametrize("left", [2, 4, 9])
+def test_quotients_of_quotients_are_exact(query: Any, left: int) -> None:
+    """The inner one is rounded to its own scale first."""
+    values = [(9_876_543_219, 37, -3000), (-1, 300, 7), (5, 1000, 2000), (123_456_789_012_345, 11, 13)]
+    scale = [max(left, min(left + 6, 12))]
+    scale.append(max(scale[0], min(scale[0] + 6, 12)))
+    rows = ", ".join(f"({a}::NUMBER(38, 0), {b}::NUMBER(38, 0), {c}::NUMBER(38, 0))" for a, b, c in values)
+    with localcontext() as exact:
+        exact.prec = 80
+        expected = []
+        for a, b, c in values:
+            inner = (Decimal(a).scaleb(-left) / b).quantize(Decimal(1).scaleb(-scale[0]), ROUND_HALF_UP)
+            expected.append((inner / c).quantize(Decimal(1).scaleb(-scale[1]), ROUND_HALF_UP))
+    unit = Decimal(1).scaleb(-left)
+    found = query(f"SELECT (a * {unit:f}) / b / c FROM (VALUES {rows}) AS v(a, b, c)")
+    assert sorted(value for (value,) in found) == sorted(expected)
+
+
 def test_quotient_of_null(query: Any) -> None:
     assert query("SELECT NULL / 2.5, 2.5 / NULL, 2.5 / NULL::NUMBER(5, 2)") == [(None, None, None)]
 

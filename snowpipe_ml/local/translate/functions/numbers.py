@@ -80,9 +80,11 @@ def quotient(dividend: exp.Expr, divisor: exp.Expr, left: int, right: int, scale
     nested = any(
         call.name in _QUOTIENTS for side in (dividend, divisor) for call in nodes(side, exp.Anonymous)
     )
-    exact = "sf_close_division" if left + more >= _MANY_DIGITS else "sf_exact_division"
-    name = "sf_nested_division" if nested else exact
-    made = macro(name, copied(dividend), copied(divisor), *numbers)
+    exact, repeated = "sf_exact_division", "sf_nested_division"
+    if left + more >= _MANY_DIGITS:
+        # Few quotients are small enough for the first branch of sf_nested_division.
+        exact, repeated = "sf_close_division", "sf_wide_division"
+    made = macro(repeated if nested else exact, copied(dividend), copied(divisor), *numbers)
     if scale:
         unit = stored_cast(exp.Literal.number(f"0.{'0' * (scale - 1)}1"), f"DECIMAL({scale + 1},{scale})")
         made = exp.Mul(this=made, expression=unit)
