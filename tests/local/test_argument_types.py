@@ -50,6 +50,20 @@ def test_values_without_a_common_type_are_refused(query: Any, expression: str) -
         query(f"SELECT {expression} FROM typed")
 
 
+@pytest.mark.parametrize(
+    ("call", "shown"),
+    [
+        ("UPPER(INITCAP('a'), 'b')", "UPPER(..., 'b')"),
+        ("TO_TIMESTAMP(INITCAP('a'), 1, 2, 3)", "TO_TIMESTAMP(..., 1, 2, 3)"),
+        ("ABS(1, 2)", "ABS(1, 2)"),
+    ],
+)
+def test_a_call_with_too_many_arguments_is_shown_without_macros(query: Any, call: str, shown: str) -> None:
+    with pytest.raises(Exception, match=r"(?s)000939.*too many arguments") as found:
+        query(f"SELECT {call}")
+    assert f"[{shown}]" in str(found.value)
+
+
 def test_texts_and_variants_are_converted(query: Any) -> None:
     query(_TABLE)
     query(

@@ -156,7 +156,12 @@ def check_count(call: exp.Expr, least: int, most: int | None) -> None:
 
 
 def _arguments(number: int, what: str, call: exp.Expr, expected: int, given: int) -> Exception:
-    written = call.sql(dialect="snowflake")
+    shown = call.copy()
+    for argument in shown.expressions:
+        # Calls within were translated before this one: they have the names of macros.
+        if any(part.meta.get("ours") for part in argument.find_all(exp.Func)):
+            argument.replace(exp.Var(this="..."))
+    written = shown.sql(dialect="snowflake")
     return errors.error(
         number,
         "42601",
