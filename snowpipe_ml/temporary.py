@@ -27,12 +27,14 @@ class TemporaryFolder:
     Args:
         use: a word for its name, such as ``worker``.
         within: the folder in which it is created; the system's folder for temporary files if None.
+        at_exit: whether it is removed when the process exits. A folder that is still needed then, because its owner is
+            closed at the exit, is removed by its owner.
 
     Attributes:
         path: the folder.
     """
 
-    def __init__(self, use: str, within: Path | None = None) -> None:
+    def __init__(self, use: str, within: Path | None = None, *, at_exit: bool = True) -> None:
         root = within or Path(tempfile.gettempdir())
         sweep(root)
         # It gets the name that is searched for only when it is locked: another process would take it for a leftover.
@@ -40,6 +42,7 @@ class TemporaryFolder:
         lock = _lock(made)
         self.path = made.rename(made.with_name(f"{_PREFIX}{use}-{made.name.rpartition('-')[2]}"))
         self._finalizer = weakref.finalize(self, _remove, self.path, lock, os.getpid())
+        self._finalizer.atexit = at_exit
 
     def remove(self) -> None:
         """Remove the folder and all that is in it; what cannot be removed is left to the next sweep."""

@@ -37,11 +37,11 @@ _ADDRESS_LENGTH = 100  # bytes in the path of a Unix socket; the limit is 108 on
 
 def _short_folder() -> TemporaryFolder:
     """Create a private folder for the socket; the path of a warehouse or of TMPDIR may be too long."""
-    folder = TemporaryFolder("socket")
+    folder = TemporaryFolder("socket", at_exit=False)
     if len(os.fsencode(folder.path)) + len("/socket") <= _ADDRESS_LENGTH:
         return folder
     folder.remove()
-    return TemporaryFolder("socket", Path("/tmp"))  # noqa: S108 - private, and its name is random
+    return TemporaryFolder("socket", Path("/tmp"), at_exit=False)  # noqa: S108 - private, and its name is random
 
 
 class Host:

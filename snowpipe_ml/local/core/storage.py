@@ -128,7 +128,7 @@ class Storage:
         self.has_streams = False  # lets statements skip the lookup of streams where there are none
         self._temporary: TemporaryFolder | None = None
         if path is None:
-            self._temporary = TemporaryFolder("warehouse")
+            self._temporary = TemporaryFolder("warehouse", at_exit=False)
             path = self._temporary.path
         self.path = path
         self.id = uuid.uuid4().hex
