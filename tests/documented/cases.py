@@ -26,7 +26,7 @@ from typing import Any
 
 import shapely
 import yaml
-from snowflake.connector.errors import ProgrammingError
+from snowflake.connector.errors import IntegrityError, ProgrammingError
 
 from snowpipe_ml.local.core.errors import UnsupportedError
 
@@ -78,7 +78,7 @@ def check(case: Case, cursor: Any) -> None:
     if case.error is not None:
         try:
             cursor.execute(case.sql)
-        except ProgrammingError as error:
+        except (IntegrityError, ProgrammingError) as error:
             numbered = case.error.isdigit()
             assert f"{error.errno:06}" == case.error if numbered else case.error in str(error), error
             assert case.message is None or str(error.raw_msg) == case.message, error

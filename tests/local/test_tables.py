@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from snowflake.connector.errors import IntegrityError
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 
@@ -35,7 +36,7 @@ def test_insert_overwrite_may_read_its_own_table(query: Any) -> None:
 def test_a_failed_overwrite_changes_nothing(query: Any) -> None:
     query("CREATE TABLE t (a INT NOT NULL)")
     query("INSERT INTO t VALUES (1)")
-    with pytest.raises(SnowparkSQLException, match="non-nullable column"):
+    with pytest.raises(IntegrityError, match="non-nullable column"):
         query("INSERT OVERWRITE INTO t SELECT NULL")
     assert query("SELECT * FROM t") == [(1,)]
 

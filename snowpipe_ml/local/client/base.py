@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -19,7 +20,7 @@ from snowpipe_ml.local.syntax.script import split
 
 if TYPE_CHECKING:
     from snowflake.connector.constants import QueryStatus
-    from snowflake.connector.errors import ProgrammingError
+    from snowflake.connector.errors import Error, ProgrammingError
 
 
 class ClientConnection(ABC):
@@ -28,11 +29,13 @@ class ClientConnection(ABC):
     Attributes:
         listeners: called with the text of each statement before it is parsed.
         failures: the errors of the statements that failed after they were started without waiting for them.
+        texts: the query ids of the statements of a text with several, by the query id of the text.
     """
 
     lock: threading.RLock
     listeners: list[Callable[[str], None]]
-    failures: dict[str, ProgrammingError]
+    failures: dict[str, Error]
+    texts: dict[str, list[str]]
     account = user = "LOCAL"
     host = "localhost"
     expired = False
@@ -40,6 +43,7 @@ class ClientConnection(ABC):
     _paramstyle = "qmark"
     _telemetry = None
     _closed = False
+    _KEPT_TEXTS = 1000
 
     @property
     def _session_parameters(self) -> dict[str, bool]:
@@ -82,6 +86,14 @@ class ClientConnection(ABC):
     def translated(self, raised: Exception) -> ProgrammingError | None:
         """Return the original error of a handler that DuckDB re-raised, if it is known."""
 
+    def remember(self, query_ids: list[str]) -> str:
+        """Keep the query ids of the statements of one text under a query id of their own, and return it."""
+        own = str(uuid.uuid4())
+        self.texts[own] = query_ids
+        while len(self.texts) > self._KEPT_TEXTS:
+            del self.texts[next(iter(self.texts))]
+        return own
+
     @abstractmethod
     def close(self, retry: bool = True) -> None:
         """End the session."""
@@ -122,7 +134,8 @@ class ClientConnection(ABC):
 
         if query_id in self.failures:
             return QueryStatus.FAILED_WITH_ERROR
-        self.result(query_id)
+        if query_id not in self.texts:
+            self.result(query_id)
         return QueryStatus.SUCCESS
 
     def get_query_status_throw_if_error(self, query_id: str) -> QueryStatus:

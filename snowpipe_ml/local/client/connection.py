@@ -55,7 +55,8 @@ class Connection(ClientConnection):
         self.session.client = self
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
-        self.failures: dict[str, connector.ProgrammingError] = {}
+        self.failures: dict[str, connector.Error] = {}
+        self.texts: dict[str, list[str]] = {}
         self._shared = shared
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self, TypeAlias
@@ -17,6 +18,7 @@ from snowpipe_ml.local.core.connector_errors import connector_errors
 from snowpipe_ml.local.core.result import Result
 from snowpipe_ml.local.core.types import Column, Description, arrow_result, python_values
 from snowpipe_ml.local.core.values import Params, Row
+from snowpipe_ml.local.statements.several import several
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ Fetched: TypeAlias = Row | dict[str, Any]
 
 
 _COMPILATION = "SQL compilation error"
+_NULL_IN_REQUIRED = 100072
+"""NULL in a column that is NOT NULL: the only error that the connector raises as an IntegrityError."""
 
 
 class Statements(Protocol):
@@ -36,7 +40,8 @@ class Statements(Protocol):
 
     lock: threading.RLock
     listeners: list[Callable[[str], None]]
-    failures: dict[str, connector.ProgrammingError]
+    failures: dict[str, connector.Error]
+    texts: dict[str, list[str]]
 
     def perform(
         self,
@@ -69,6 +74,9 @@ class Statements(Protocol):
     def aside(self, command: str) -> Result | None:
         """Run a statement that need not wait for the running one; return None for any other statement."""
 
+    def remember(self, query_ids: list[str]) -> str:
+        """Keep the query ids of the statements of one text under a query id of their own, and return it."""
+
     def is_closed(self) -> bool:
         """Return whether the connection was closed."""
 
@@ -83,7 +91,9 @@ class Cursor:
         self.sfqid: str | None = None
         self.sqlstate: str | None = None
         self.rowcount: int | None = None
+        self.multi_statement_savedIds: list[str] = []  # the connector's name
         self._request_id: str | None = None
+        self._further: deque[str] = deque()  # the query ids of the statements whose results follow
         self._as_dict = as_dict
         self._columns: list[Column] = []
         self._table: pa.Table = pa.table({})
@@ -96,20 +106,32 @@ class Cursor:
         *,
         _statement_params: dict[str, str] | None = None,
         file_stream: IO[bytes] | None = None,
+        num_statements: int | None = None,
         **_: object,
     ) -> Self:
-        """Run one statement.
+        """Run one statement, or several.
+
+        Args:
+            command: the statement.
+            params: its bound values.
+            _statement_params: parameters for this statement only.
+            file_stream: the stream that a PUT uploads.
+            num_statements: the number of statements in ``command``, 0 for any; the result is that of the first, and
+                :meth:`nextset` goes on to the next.
 
         Raises:
             ProgrammingError: the statement failed, as it would on Snowflake. UnsupportedError names a
                 feature that only Snowflake has.
         """
+        if num_statements not in (None, 1):
+            self._execute_several(command, params, num_statements or 0, _statement_params)
+            return self
         connection = self.connection
         if connection.is_closed():
             raise errors.error(250002, "08003", "Connection is closed")
         for listener in connection.listeners:
             listener(command)
-        self.query = command
+        self.query = command.strip(" \t\n\r")  # as the connector keeps it
         self.sfqid = str(uuid.uuid4())
         self._request_id = self.sfqid
         result = connection.aside(command)
@@ -120,6 +142,28 @@ class Cursor:
                 )
         self._load(result.columns, result.table)
         self.rowcount = result.rowcount if result.rowcount is not None else result.table.num_rows
+        return self
+
+    def _execute_several(
+        self, command: str, params: Params, wanted: int, settings: dict[str, str] | None
+    ) -> str:
+        """Run the statements of a text, load the result of the first, and return the query id of the text."""
+        query_ids = []
+        for text, values in several(command, params, wanted):
+            self.execute(text, values, _statement_params=settings)
+            query_ids.append(str(self.sfqid))
+        if not query_ids:
+            self.execute(command)  # it is empty
+        own = self.connection.remember(query_ids)
+        self.query = command
+        self.get_results_from_sfqid(own)
+        return own
+
+    def nextset(self) -> Self | None:
+        """Load the result of the next statement of ``execute(..., num_statements=n)``; return None after the last."""
+        if not self._further:
+            return None
+        self._load_kept(self._further.popleft())
         return self
 
     def executemany(
@@ -146,10 +190,13 @@ class Cursor:
 
         Its error is raised when its result is asked for, unless it does not compile.
         """
-        kwargs.pop("num_statements", None)
+        wanted = kwargs.pop("num_statements", None)
         try:
+            if wanted not in (None, 1):
+                own = self._execute_several(command, params, wanted or 0, kwargs.get("_statement_params"))
+                return {"queryId": own, "success": True}
             self.execute(command, params, **kwargs)
-        except connector.ProgrammingError as raised:
+        except (connector.ProgrammingError, connector.IntegrityError) as raised:
             if isinstance(raised, errors.UnsupportedError) or str(raised.raw_msg).startswith(_COMPILATION):
                 raise
             self.connection.failures[str(self.sfqid)] = raised
@@ -159,6 +206,12 @@ class Cursor:
         """Load the result of an earlier statement."""
         if sfqid in self.connection.failures:
             raise self.connection.failures[sfqid]
+        self.multi_statement_savedIds = self.connection.texts.get(sfqid, [])
+        first, *others = self.multi_statement_savedIds or [sfqid]
+        self._further = deque(others)
+        self._load_kept(first)
+
+    def _load_kept(self, sfqid: str) -> None:
         columns, table = self.connection.result(sfqid)
         self.sfqid = sfqid
         self._load(columns, table)
@@ -281,6 +334,10 @@ def _as_snowflake(cursor: Cursor) -> Iterator[None]:
     except connector.ProgrammingError as raised:
         raised.sfqid, raised.query = raised.sfqid or cursor.sfqid, raised.query or cursor.query
         cursor.sqlstate = raised.sqlstate
+        if raised.errno == _NULL_IN_REQUIRED:
+            raise connector.IntegrityError(
+                raised.raw_msg, raised.errno, raised.sqlstate, raised.sfqid, raised.query
+            ) from raised
         raise
     except (connector.Error, SnowpipeMLError):
         raise

@@ -38,7 +38,8 @@ class ProxyConnection(ClientConnection):
         self._on_close = on_close
         self.lock = threading.RLock()
         self.listeners: list[Callable[[str], None]] = []
-        self.failures: dict[str, connector.ProgrammingError] = {}
+        self.failures: dict[str, connector.Error] = {}
+        self.texts: dict[str, list[str]] = {}
         self._set_state(state)
 
     def _set_state(self, state: State) -> None:

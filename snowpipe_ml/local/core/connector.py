@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from snowflake.connector.errors import Error as Error
+    from snowflake.connector.errors import IntegrityError as IntegrityError
     from snowflake.connector.errors import NotSupportedError as NotSupportedError
     from snowflake.connector.errors import OperationalError as OperationalError
     from snowflake.connector.errors import ProgrammingError as ProgrammingError
@@ -50,6 +51,6 @@ else:
         return getattr(import_module("snowflake.connector.errors"), name)
 
     def __getattr__(name: str) -> type[Exception]:
-        if name in ("Error", "NotSupportedError", "OperationalError", "ProgrammingError"):
+        if name in ("Error", "IntegrityError", "NotSupportedError", "OperationalError", "ProgrammingError"):
             return _error(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

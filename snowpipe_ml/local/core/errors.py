@@ -152,6 +152,12 @@ def compilation(message: str, sqlstate: str = "42601") -> ProgrammingError:
     return connector.ProgrammingError(f"SQL compilation error:\n{message}", sqlstate=sqlstate)
 
 
+def statement_count(found: int, wanted: int) -> ProgrammingError:
+    """Make the error for a text with another number of statements than the client expects."""
+    text = f"Actual statement count {found} did not match the desired statement count {wanted}."
+    return error(8, "0A000", text)
+
+
 def unnumbered(message: str, sqlstate: str) -> ProgrammingError:
     """Make an error that Snowflake raises while a statement runs, with a number that is not documented."""
     return connector.ProgrammingError(message, sqlstate=sqlstate)

@@ -24,6 +24,8 @@ from snowpipe_ml.local.core.values import Options
 # The statement types that clients distinguish, by first word.
 _STATEMENT_TYPES = {"INSERT": 0x3100, "UPDATE": 0x3200, "DELETE": 0x3300, "MERGE": 0x3400, "COPY": 0x3600}
 _SELECT, _OTHER = 0x1000, 0x4000
+SEVERAL = 0xA000
+"""The kind of a text with several statements."""
 _DML = {0x3100, 0x3200, 0x3300, 0x3400}
 
 _EPOCH = dt.datetime(1970, 1, 1)

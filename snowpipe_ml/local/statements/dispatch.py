@@ -62,6 +62,7 @@ from snowpipe_ml.local.statements.documented import unserved
 from snowpipe_ml.local.statements.inserted_rows import insert_bound_rows
 from snowpipe_ml.local.statements.pipes import chained, run_chain
 from snowpipe_ml.local.statements.queries import describe_query, run_query
+from snowpipe_ml.local.statements.several import check_single
 from snowpipe_ml.local.syntax.reader import Reader
 from snowpipe_ml.local.syntax.script import FIRST_WORD
 from snowpipe_ml.local.translate.bindings import text as bound_text
@@ -152,6 +153,7 @@ def run(
     reader = Reader(text)
     if reader.done:
         raise errors.error(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
+    check_single(reader)
     handler = _find(reader)
     if handler is None:
         return run_query(session, text, params, query_id)
@@ -245,7 +247,7 @@ def describe(session: Session, text: str, params: Params = None) -> list[Column]
         return handler(Statement(session, text, reader, "")).columns
     described = DESCRIPTIONS.get(first)
     if described is not None:
-        return described(Statement(session, text, reader, ""))
+        return described(Statement(session, text, reader, "", params=params))
     return [Column("status", "VARCHAR")]
 
 

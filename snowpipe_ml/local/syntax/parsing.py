@@ -373,11 +373,7 @@ def parse(text: str) -> exp.Expr:
         details = getattr(error, "errors", None) or [{}]
         raise syntax_error(text, details[0]) from error
     if len(statements) != 1:
-        raise errors.error(
-            8,
-            "0A000",
-            f"Actual statement count {len(statements)} did not match the desired statement count 1.",
-        )
+        raise errors.statement_count(len(statements), 1)
     tree: exp.Expr = statements[0]
     if isinstance(tree, exp.Query | exp.Values | exp.DML):
         check_clauses(tree)

@@ -33,6 +33,11 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
         place = end + 1
 
 
+def placeholders(text: str) -> int:
+    """Return the number of ``?`` in a text, but not in its strings and comments."""
+    return sum(token.text == "?" for token in Reader(text).tokens)
+
+
 def starts_block(tokens: Sequence[Token], place: int) -> bool:
     """Return whether a token is the first of a block, and BEGIN is not that of a transaction."""
     word = tokens[place].upper
@@ -54,17 +59,21 @@ def end_of_block(tokens: Sequence[Token], place: int) -> int:
 
 
 def _end(tokens: Sequence[Token], place: int, *, of_block: bool) -> int:
-    depth, declaring = 0, False
+    depth = 0
+    declaring: list[
+        int
+    ] = []  # the depths of the blocks whose BEGIN is to come; a declared procedure has its own
     while place < len(tokens):
         word = tokens[place].upper
         after = tokens[place + 1].upper if place + 1 < len(tokens) else ""
         if word == ";" and not depth:
             return place
-        if word == "BEGIN" and declaring:
-            declaring = False
+        if word == "BEGIN" and declaring[-1:] == [depth] and tokens[place - 1].upper != "AS":
+            declaring.pop()
         elif starts_block(tokens, place):
             depth += 1
-            declaring = word == "DECLARE"
+            if word == "DECLARE":
+                declaring.append(depth)
         elif word == "CASE" and tokens[place].kind == "word":
             depth += tokens[place - 1].upper != "END"
         elif word == "END" and depth and after not in _CONSTRUCTS:
