@@ -138,3 +138,23 @@ def test_numbers_are_rounded_away_from_zero_where_they_are_stored(cursor: Any) -
     assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(-3,), (4,), (5,)]
     cursor.execute("CREATE OR REPLACE TABLE t (a INT, d DATE) AS SELECT 2.5::FLOAT, '17-DEC-1980'")
     assert cursor.execute("SELECT a, d::VARCHAR FROM t").fetchall() == [(3, "1980-12-17")]
+
+
+def test_the_name_of_a_procedure_is_bound(session: Any) -> None:
+    session.sql(
+        "CREATE PROCEDURE joined(a VARCHAR, b VARCHAR) RETURNS VARCHAR LANGUAGE SQL AS $$ BEGIN RETURN a || b; END $$"
+    ).collect()
+    call = session.sql("CALL IDENTIFIER(?)(?, ?)", params=["joined", "x", "y"])
+    assert [tuple(row) for row in call.collect()] == [("xy",)]
+    assert [tuple(row) for row in call.select("JOINED").collect()] == [("xy",)]
+
+
+def test_the_statement_of_execute_immediate_takes_the_values(session: Any) -> None:
+    assert session.sql("EXECUTE IMMEDIATE $$ SELECT ? AS x $$", params=[1]).collect()[0][0] == 1
+    assert session.sql("EXECUTE IMMEDIATE ?", params=["SELECT 3"]).collect()[0][0] == 3
+
+
+def test_a_quoted_position_beside_bound_values(session: Any) -> None:
+    frame = session.sql("SELECT * FROM VALUES (?, ?), (?, ?)", params=[1, "a", 2, "b"])
+    assert [row[0] for row in frame.select("$1").collect()] == [1, 2]
+    assert [row[1] for row in frame.select("$1", "$2").sort("$1", ascending=False).collect()] == ["b", "a"]

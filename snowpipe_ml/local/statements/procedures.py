@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -58,20 +58,28 @@ def call(statement: Statement) -> Result:
     reader.expect("CALL")
     if reader.peek().upper.startswith("SYSTEM$"):
         return run_query(statement.session, f"SELECT {reader.rest()}", statement.params, statement.query_id)
-    name = _procedure_name(reader, statement.params)
-    session, given = statement.session, _arguments(reader.rest(), statement.params)
-    return _run(session, _find_procedure(session, name, given), given, statement.params)
+    name, params = _procedure_name(reader, statement.params)
+    session, given = statement.session, _arguments(reader.rest(), params)
+    return _run(session, _find_procedure(session, name, given), given, params)
 
 
-def _procedure_name(reader: Reader, params: Params) -> tuple[str, ...]:
-    """Parse the name of a procedure, which can be the value of a variable: ``IDENTIFIER(:name)``."""
-    if not reader.accept("IDENTIFIER", "(", ":"):
-        return reader.name()
-    value = params.get(reader.next().text) if isinstance(params, Mapping) else None
+def _procedure_name(reader: Reader, params: Params) -> tuple[tuple[str, ...], Params]:
+    """Parse the name of a procedure, which can be the value of a variable or a bound value.
+
+    Returns:
+        The name, and the values of the placeholders that follow it: that of ``IDENTIFIER(?)`` is used up.
+    """
+    if reader.accept("IDENTIFIER", "(", ":"):
+        value = params.get(reader.next().text) if isinstance(params, Mapping) else None
+        value = value.python if isinstance(value, TypedValue) else None
+    elif reader.accept("IDENTIFIER", "(", "?"):
+        value, params = (params[0], params[1:]) if params and isinstance(params, Sequence) else (None, None)
+    else:
+        return reader.name(), params
     reader.expect(")")
-    if not isinstance(value, TypedValue):
+    if value is None:
         raise errors.error(2049, "42601", "SQL compilation error:\nBind variable not set.")
-    return Reader(str(value.python)).name()
+    return Reader(str(value)).name(), params
 
 
 @describes("CALL")
@@ -81,7 +89,8 @@ def _describe_call(statement: Statement) -> list[Column]:
     reader.expect("CALL")
     if reader.peek().upper.startswith("SYSTEM$"):
         return [Column(reader.peek().upper, "VARCHAR")]
-    definition = _find_procedure(session, reader.name(), _arguments(reader.rest()))
+    name, params = _procedure_name(reader, statement.params)
+    definition = _find_procedure(session, name, _arguments(reader.rest(), params))
     if definition.returns_table:
         return [Column(name, _stored(kind)) for name, kind in definition.table]
     return [Column(definition.name, _stored(definition.returns))]

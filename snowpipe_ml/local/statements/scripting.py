@@ -5,6 +5,8 @@ https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from snowpipe_ml.local.core import errors
@@ -17,6 +19,7 @@ from snowpipe_ml.local.scripting.scope import Bindings, Scope
 from snowpipe_ml.local.scripting.source import Source
 from snowpipe_ml.local.scripting.sql import read_execute_immediate
 from snowpipe_ml.local.statements.base import Statement, command, describes
+from snowpipe_ml.local.syntax.script import placeholders
 from snowpipe_ml.sql import DataType
 
 _ANONYMOUS = "anonymous block"
@@ -50,7 +53,7 @@ def shown(returned: Returned, name: str) -> Result:
 @command("EXECUTE IMMEDIATE")
 def execute_immediate(statement: Statement) -> Result:
     """``EXECUTE IMMEDIATE 'statement or block' | $variable [USING (values)]``."""
-    source = Source(statement.text)
+    source = Source(statement.reader.text)
     wanted = read_execute_immediate(source)
     source.end()
     if wanted.into:
@@ -58,4 +61,7 @@ def execute_immediate(statement: Statement) -> Result:
     scope = Scope()
     text = compute(statement.session, scope, wanted.text.text, _TEXT).python
     values = [compute(statement.session, scope, each.text) for each in wanted.using]
-    return statement.run(str(text or ""), Bindings(scope, values) if values else None)
+    params = statement.params
+    if isinstance(params, Sequence):  # the placeholders of the inner statement follow those of this one
+        params = params[placeholders(statement.text) :]
+    return statement.run(str(text or ""), Bindings(scope, values) if values else params)

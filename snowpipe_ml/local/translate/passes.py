@@ -78,7 +78,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
         check_ambiguous(tree)
         check_aliases(tree)
         check_case(tree, session)
-    unquote_positions(tree, session)
+    positions = unquote_positions(tree, session) or written.has(exp.Parameter)
     if written.has(exp.Star):
         expand_stars(tree, session)
     rewrite_clauses(tree, session)
@@ -97,7 +97,7 @@ def translate(tree: exp.Expr, compiler: Compiler, params: Params = None) -> exp.
     if written.has(exp.Pivot):
         rewrite_pivots(tree, compiler)
     tree = expand_relations(tree, compiler)
-    if written.has(exp.Parameter):
+    if positions:
         name_positions(tree, session)
     with unchanged(tree):
         check_relations(tree)

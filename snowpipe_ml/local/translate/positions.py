@@ -18,13 +18,16 @@ from snowpipe_ml.local.translate.inference import infer
 _POSITION = re.compile(r"\$(\d+)")
 
 
-def unquote_positions(tree: exp.Expr, session: Session) -> None:
-    """Replace ``"$2"``, which Snowpark writes, by ``$2`` if no column has that name."""
+def unquote_positions(tree: exp.Expr, session: Session) -> bool:
+    """Replace ``"$2"``, which Snowpark writes, by ``$2`` if no column has that name; return whether there was any."""
+    found = False
     for column in nodes(tree, exp.Column):
         match = _POSITION.fullmatch(column.name) if isinstance(column.this, exp.Identifier) else None
         if match is None or column.table or _is_name(tree, column.name, session):
             continue
         column.replace(exp.Parameter(this=exp.Literal.number(match.group(1))))
+        found = True
+    return found
 
 
 def _is_name(tree: exp.Expr, name: str, session: Session) -> bool:
