@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from snowpipe_ml.local import connect
 
@@ -234,3 +235,55 @@ def test_distinct_of_a_column_in_parentheses(query: Any) -> None:
 )
 def test_a_rounded_number_is_a_whole_number(query: Any, number: str, call: str, result: object) -> None:
     assert query(f"SELECT {call.format(n=number)} FROM (SELECT 0 AS a)") == [(result,)]
+
+
+@pytest.fixture
+def mixed(query: Any) -> None:
+    query("CREATE TABLE m (a VARCHAR, b INT, c NUMBER(10, 2), f FLOAT)")
+    query("INSERT INTO m VALUES ('1.5', 2, 2.25, 0.5)")
+
+
+# https://docs.snowflake.com/en/sql-reference/functions/coalesce: a text among numbers becomes a NUMBER(18, 5), a constant
+# the number that it is.
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("COALESCE(a, b)", Decimal("1.50000")),
+        ("NVL(b, a)", Decimal("2.00000")),
+        ("COALESCE(a, c)", Decimal("1.50000")),
+        ("COALESCE(a, f)", 1.5),
+        ("COALESCE('17', 1)", 17),
+        ("COALESCE('1.5', 1)", Decimal("1.5")),
+        ("IFF(TRUE, a, b)", Decimal("1.50000")),
+        ("IFF(b = 3, b, '4.5')", Decimal("4.5")),
+        ("CASE WHEN b = 2 THEN a ELSE 0 END", Decimal("1.50000")),
+        ("CASE a WHEN 2 THEN 'two' WHEN 1.5 THEN 'and a half' END", "and a half"),
+        ("NVL2(b, a, b)", Decimal("1.50000")),
+        ("DECODE(b, 2, a, b)", Decimal("1.50000")),
+        ("DECODE(a, 2, 'two', 'other')", "other"),
+        ("ZEROIFNULL(a)", Decimal("1.50000")),
+        ("NULLIF(a, b)", "1.5"),
+        ("NULLIF('2.0', b)", None),
+        ("GREATEST(a, b)", Decimal("2.00000")),
+        ("LEAST(a, b, c)", Decimal("1.50000")),
+        ("GREATEST(a, f)", 1.5),
+        ("a IN (1, 2)", False),
+        ("a IN (2.5, 1.5)", True),
+        ("a IN (SELECT b FROM m)", False),
+        ("a NOT BETWEEN b AND 3", True),
+        ("a BETWEEN 1 AND b", True),
+        ("a = b OR a > 1.6", False),
+    ],
+)
+def test_a_text_among_numbers_keeps_its_fraction(
+    query: Any, mixed: None, expression: str, value: object
+) -> None:
+    assert query(f"SELECT {expression} FROM m") == [(value,)]
+
+
+def test_a_text_among_numbers_of_values_and_subqueries(query: Any) -> None:
+    assert query("SELECT GREATEST(a, b) FROM (SELECT $1 AS a, $2 AS b FROM VALUES ('2.5', 2))") == [
+        (Decimal("2.50000"),)
+    ]
+    with pytest.raises(SnowparkSQLException, match="Numeric value 'x' is not recognized"):
+        query("SELECT COALESCE(a, b) FROM VALUES ('x', 2) AS t (a, b)")

@@ -12,14 +12,12 @@ from sqlglot.optimizer.annotate_types import TypeAnnotator
 from snowpipe_ml.local.translate.date_parts import TIME_UNITS, increments
 from snowpipe_ml.local.translate.number_types import (
     ARITHMETIC,
+    CHOICES,
     GROWTH,
     grown_scale,
-    of_arguments,
     of_arithmetic,
-    of_case,
-    of_decode,
+    of_choice,
     of_first,
-    of_if,
     of_literal,
     of_percentile,
     of_sum,
@@ -200,10 +198,7 @@ METADATA.update(
         for classes, infer in (
             (ARITHMETIC, of_arithmetic),
             ((exp.Sum,), of_sum),
-            ((exp.Coalesce, exp.Greatest, exp.Least), of_arguments),
-            ((exp.Case,), of_case),
-            ((exp.If, exp.Nvl2), of_if),
-            ((exp.DecodeCase,), of_decode),
+            (CHOICES, of_choice),
             ((exp.Literal,), of_literal),
             ((exp.Nullif,), of_first),
             ((exp.WithinGroup,), of_percentile),

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.syntax.trees import nodes
+from snowpipe_ml.local.translate.number_types import chosen
 from snowpipe_ml.local.translate.type_names import as_written, type_name, wrong_type
 from snowpipe_ml.local.translate.types import (
     BINARIES,
@@ -202,17 +203,7 @@ def _check_operation(node: exp.Expr) -> None:
 
 def _chosen(node: exp.Expr) -> list[exp.Expr]:
     """Return the values of a comparison or of COALESCE, CASE and the like, which must have a common type."""
-    match node:
-        case exp.Case():
-            default = node.args.get("default")
-            return [branch.args["true"] for branch in node.args["ifs"]] + (
-                [default] if default is not None else []
-            )
-        case exp.If():
-            return [value for key in ("true", "false") if (value := node.args.get(key)) is not None]
-        case exp.Binary():
-            return [node.this, node.expression]
-    return list(node.iter_expressions())
+    return [node.this, node.expression] if isinstance(node, exp.Binary) else chosen(node)
 
 
 def _check_common(values: list[exp.Expr]) -> None:

@@ -1,14 +1,19 @@
-"""Translate the implicit casts in comparisons, concatenations and CASE."""
+"""Translate the implicit casts in comparisons, concatenations, CASE and the like."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from sqlglot import exp
 
 from snowpipe_ml.local.core.session import Session
 from snowpipe_ml.local.translate.conversions import SHOWN, as_text, to_moment, to_tz
 from snowpipe_ml.local.translate.expressions import macro, stored_cast
+from snowpipe_ml.local.translate.number_types import chosen, compared_by_decode, of_text
 from snowpipe_ml.local.translate.type_names import wrong_type
 from snowpipe_ml.local.translate.types import BINARIES, DECIMALS, FLOATS, INTEGERS, TEXTS, TIMESTAMPS, T, kind
+
+_NUMBERS = INTEGERS | DECIMALS | FLOATS
 
 
 def comparison(node: exp.Expr, session: Session) -> exp.Expr:
@@ -17,11 +22,10 @@ def comparison(node: exp.Expr, session: Session) -> exp.Expr:
         return node  # an assignment
     compare_moments(node, session)
     left, right = kind(node.this), kind(node.expression)
-    numbers = INTEGERS | DECIMALS | FLOATS
-    if left in TEXTS and right in numbers:
-        node.set("this", exp.cast(node.this.copy(), "DOUBLE", dialect="duckdb"))
-    elif right in TEXTS and left in numbers:
-        node.set("expression", exp.cast(node.expression.copy(), "DOUBLE", dialect="duckdb"))
+    if left in TEXTS and right in _NUMBERS:
+        node.set("this", _as_double(node.this))
+    elif right in TEXTS and left in _NUMBERS:
+        node.set("expression", _as_double(node.expression))
     return node
 
 
@@ -61,46 +65,76 @@ def concatenation(node: exp.Expr, session: Session) -> exp.Expr:
     return node
 
 
-def greatest_values(node: exp.Expr, session: Session) -> exp.Expr:
-    """Cast the texts among the numbers of ``GREATEST('1.5', 2)`` and LEAST to numbers.
-
-    https://docs.snowflake.com/en/sql-reference/functions/greatest
-    """
-    values = list(node.iter_expressions())
-    kinds = {kind(value) for value in values}
-    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
-        for value in values:
-            if kind(value) in TEXTS:
-                value.replace(exp.cast(value.copy(), "DOUBLE", dialect="duckdb"))
-    return node
-
-
-def case_branches(node: exp.Expr, session: Session) -> exp.Expr:
-    """Cast the texts among the values of a CASE or COALESCE to the type of the others.
+def choice(node: exp.Expr, session: Session) -> exp.Expr:
+    """Cast the texts among the values of CASE, COALESCE, IFF, NVL2, DECODE, GREATEST and LEAST to the type of the others.
 
     In ``CASE WHEN x THEN 'a' ELSE 1 END`` the cast fails, because 'a' is not a number.
     """
-    if isinstance(node, exp.Case):
-        branches = [branch.args["true"] for branch in node.args["ifs"]]
-        if node.args.get("default") is not None:
-            branches.append(node.args["default"])
-    else:
-        branches = list(node.iter_expressions())
-    kinds = {kind(branch) for branch in branches}
-    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
-        target = "DOUBLE" if kinds & (DECIMALS | FLOATS) else "BIGINT"
-        for branch in branches:
-            if kind(branch) in TEXTS:
-                branch.replace(exp.cast(branch.copy(), target, dialect="duckdb"))
-        return node
-    others = kinds - TEXTS - {None}
-    if kinds & TEXTS and len(others) == 1 and others <= TIMESTAMPS | {T.DATE, T.TIME, T.BOOLEAN}:
-        (found,) = others
-        for branch in branches:
-            if kind(branch) in TEXTS:
-                plain = stored_cast(branch.copy(), "BOOLEAN")
-                branch.replace(plain if found == T.BOOLEAN or found is None else to_moment(branch, found))
+    if isinstance(node, exp.If) and isinstance(node.parent, exp.Case):
+        return node  # a branch of it
+    if isinstance(node, exp.DecodeCase):
+        _cast_texts(compared_by_decode(node), to_numbers=_as_double)
+    elif isinstance(node, exp.Case) and node.args.get("this") is not None:
+        _cast_texts([node.this, *(branch.this for branch in node.args["ifs"])], to_numbers=_as_double)
+    _cast_texts(chosen(node), to_numbers=_as_number)
     return node
+
+
+def null_if(node: exp.Expr, session: Session) -> exp.Expr:
+    """Translate ``NULLIF('1.5', 2)``: the numbers are compared, and the text is returned."""
+    kinds = {kind(node.this), kind(node.expression)}
+    if not (kinds & TEXTS and kinds & _NUMBERS):
+        return node
+    sides = [
+        _as_double(side) if kind(side) in TEXTS else side.copy() for side in (node.this, node.expression)
+    ]
+    equal = exp.EQ(this=sides[0], expression=sides[1])
+    return exp.Case(ifs=[exp.If(this=equal, true=exp.Null())], default=node.this.copy())
+
+
+def membership(node: exp.Expr, session: Session) -> exp.Expr:
+    """Convert the texts among the sides of BETWEEN and IN: ``'1.5' IN (2)`` compares numbers, dates and times likewise."""
+    compare_moments(node, session)
+    sides = [side for side in node.iter_expressions() if not isinstance(side, exp.Query)]
+    query = node.args.get("query")
+    outputs = (
+        query.unnest().expressions
+        if isinstance(query, exp.Expr) and len(query.unnest().expressions) == 1
+        else []
+    )
+    kinds = {kind(side) for side in [*sides, *(output.unalias() for output in outputs)]}
+    if kinds & _NUMBERS:
+        for side in sides:
+            if kind(side) in TEXTS:
+                side.replace(_as_double(side))
+    return node
+
+
+def _cast_texts(values: list[exp.Expr], *, to_numbers: Callable[[exp.Expr, bool], exp.Expr]) -> None:
+    kinds = {kind(value) for value in values}
+    texts = [value for value in values if kind(value) in TEXTS]
+    if kinds & _NUMBERS:
+        for value in texts:
+            value.replace(to_numbers(value, bool(kinds & FLOATS)))
+        return
+    others = kinds - TEXTS - {None}
+    if texts and len(others) == 1 and others <= TIMESTAMPS | {T.DATE, T.TIME, T.BOOLEAN}:
+        (found,) = others
+        for value in texts:
+            plain = stored_cast(value.copy(), "BOOLEAN")
+            value.replace(plain if found == T.BOOLEAN or found is None else to_moment(value, found))
+
+
+def _as_double(text: exp.Expr, with_floats: bool = True) -> exp.Expr:
+    return stored_cast(text.copy(), "DOUBLE")
+
+
+def _as_number(text: exp.Expr, with_floats: bool) -> exp.Expr:
+    """Cast a text among numbers to the type that :func:`of_text` gives it."""
+    if with_floats:
+        return _as_double(text)
+    precision, scale = of_text(text)
+    return stored_cast(text.copy(), f"DECIMAL({precision},{scale})" if scale or precision > 18 else "BIGINT")
 
 
 def number_operands(node: exp.Expr, session: Session) -> exp.Expr:

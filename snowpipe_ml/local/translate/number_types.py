@@ -5,6 +5,7 @@ https://docs.snowflake.com/en/sql-reference/operators-arithmetic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from sqlglot import exp
@@ -24,6 +25,10 @@ from snowpipe_ml.local.translate.types import (
 )
 
 ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
+CHOICES = (exp.Case, exp.Coalesce, exp.DecodeCase, exp.Greatest, exp.If, exp.Least, exp.Nvl2)
+"""Expressions that return one of several values, which get a common type."""
+
+_DECIMAL = re.compile(r"\s*[+-]?(\d+)(?:\.(\d*))?\s*")
 
 
 def digits(node: exp.Expr | None) -> tuple[int, int] | None:
@@ -151,43 +156,64 @@ def type_of(node: exp.Expr) -> exp.DataType | None:
     return exp.DataType(this=found)
 
 
+def of_text(text: exp.Expr) -> tuple[int, int]:
+    """Return the precision and scale of a text among numbers: those of a constant, or else those of NUMBER(18, 5).
+
+    https://docs.snowflake.com/en/sql-reference/functions/coalesce
+    """
+    constant = text.unnest()
+    found = _DECIMAL.fullmatch(constant.name) if isinstance(constant, exp.Literal) else None
+    if found is None:
+        return 18, 5
+    before, after = len(found[1].lstrip("0")), len(found[2] or "")
+    return max(before + after, 1), after
+
+
 def of_values(values: Iterable[exp.Expr]) -> exp.DataType | None:
     """Return the type that holds all of some values; a text among numbers becomes a number.
 
     None as for :func:`common`.
     """
-    types = [type_of(value) for value in values]
-    if any(type_ is not None and type_.this in DECIMALS | FLOATS for type_ in types):
+    given = list(values)
+    types = [type_of(value) for value in given]
+    kinds = {type_.this for type_ in types if type_ is not None}
+    if kinds & TEXTS and kinds & (INTEGERS | DECIMALS | FLOATS):
         types = [
-            exp.DataType(this=T.DOUBLE) if type_ is not None and type_.this in TEXTS else type_
-            for type_ in types
+            type_
+            if type_ is None or type_.this not in TEXTS
+            else exp.DataType(this=T.DOUBLE)
+            if kinds & FLOATS
+            else number_type(*of_text(value))
+            for type_, value in zip(types, given, strict=True)
         ]
     return common(types)
 
 
-def of_arguments(node: exp.Expr) -> exp.DataType | None:
-    """Return the type that holds all arguments, as of COALESCE; None as for :func:`common`."""
-    return of_values([node.this, *node.expressions])
+def chosen(node: exp.Expr) -> list[exp.Expr]:
+    """Return the values of which CASE, COALESCE, IFF, NVL2, DECODE, GREATEST and LEAST return one."""
+    match node:
+        case exp.Case():
+            default = node.args.get("default")
+            return [branch.args["true"] for branch in node.args["ifs"]] + (
+                [] if default is None else [default]
+            )
+        case exp.If() | exp.Nvl2():
+            return [value for key in ("true", "false") if (value := node.args.get(key)) is not None]
+        case exp.DecodeCase():
+            cases = node.expressions[1:]
+            return [*cases[1::2], *(cases[-1:] if len(cases) % 2 else [])]
+    return [node.this, *node.expressions]
 
 
-def of_case(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of a CASE; None as for :func:`common`."""
-    branches = [branch.args["true"] for branch in node.args["ifs"]]
-    default = node.args.get("default")
-    return of_values(branches if default is None else [*branches, default])
-
-
-def of_if(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of IFF and NVL2; None as for :func:`common`."""
-    false = node.args.get("false")
-    return of_values([node.args["true"]] if false is None else [node.args["true"], false])
-
-
-def of_decode(node: exp.Expr) -> exp.DataType | None:
-    """Return the type of the results of ``DECODE(x, 1, a, 2, b, c)``; None as for :func:`common`."""
+def compared_by_decode(node: exp.DecodeCase) -> list[exp.Expr]:
+    """Return the values that ``DECODE(x, 1, a, 2, b, c)`` compares: x, 1 and 2."""
     cases = node.expressions[1:]
-    results = cases[1::2]
-    return of_values([*results, cases[-1]] if len(cases) % 2 else results)
+    return [node.expressions[0], *cases[: len(cases) // 2 * 2 : 2]]
+
+
+def of_choice(node: exp.Expr) -> exp.DataType | None:
+    """Return the type of CASE, COALESCE and the like; None as for :func:`common`."""
+    return of_values(chosen(node))
 
 
 def of_literal(node: exp.Expr) -> exp.DataType | None:

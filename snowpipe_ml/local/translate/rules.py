@@ -28,13 +28,14 @@ from snowpipe_ml.local.translate.functions.regular_expressions import regexp_ope
 from snowpipe_ml.local.translate.functions.variants import object_construct
 from snowpipe_ml.local.translate.functions.windows import from_last
 from snowpipe_ml.local.translate.implicit_casts import (
-    case_branches,
-    compare_moments,
+    choice,
     comparison,
     concatenation,
-    greatest_values,
+    membership,
+    null_if,
     number_operands,
 )
+from snowpipe_ml.local.translate.number_types import CHOICES
 from snowpipe_ml.local.translate.outputs import note_structures, set_precisions, typed_outputs
 from snowpipe_ml.local.translate.paths import rewrite_brackets, variant_path
 from snowpipe_ml.local.translate.registry import SCALAR_FUNCTIONS, USER_SCALARS
@@ -64,7 +65,8 @@ _TYPED: tuple[type[exp.Expr], ...] = (
     exp.Distinct,
     exp.SetOperation,
     exp.Cast,
-    exp.Case,
+    *CHOICES,
+    exp.Nullif,
     exp.Ordered,
     exp.EQ,
     exp.NEQ,
@@ -88,8 +90,6 @@ _TYPED: tuple[type[exp.Expr], ...] = (
     exp.HexString,
     exp.CountIf,
     *_OF_NUMBERS,
-    exp.Coalesce,
-    exp.If,
     exp.Anonymous,
 )
 
@@ -259,15 +259,15 @@ _RULES: tuple[tuple[tuple[type[exp.Expr], ...], Rule], ...] = (
     ((exp.RegexpLike,), regexp_operator),
     ((exp.Struct, exp.JSONObject, exp.StarMap), object_construct),
     ((exp.Window,), window_frame),
-    ((exp.Case, exp.Coalesce), case_branches),
+    (CHOICES, choice),
+    ((exp.Nullif,), null_if),
     (_OF_NUMBERS, number_operands),
-    ((exp.Greatest, exp.Least), greatest_values),
     ((exp.Div,), division),
     *RULES,
     ((exp.Window,), from_last),
     ((exp.GT, exp.GTE, exp.LT, exp.LTE), vector_comparison),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), comparison),
-    ((exp.Between, exp.In), compare_moments),
+    ((exp.Between, exp.In), membership),
     ((exp.GroupConcat,), list_agg),
     ((exp.DPipe, exp.Concat, exp.ConcatWs), concatenation),
     ((exp.Array,), array_construct),
