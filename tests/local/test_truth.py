@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snowflake.connector.errors import IntegrityError
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 
@@ -108,7 +109,7 @@ def test_clone_keeps_constraints_and_defaults(query: Any) -> None:
     query("CREATE TABLE c CLONE t")
     query("INSERT INTO c (id) VALUES (2)")
     assert query("SELECT * FROM c ORDER BY id") == [(1, "x"), (2, "x")]
-    with pytest.raises(SnowparkSQLException, match="non-nullable"):
+    with pytest.raises(IntegrityError, match="non-nullable"):
         query("INSERT INTO c (id) SELECT NULL")
     with pytest.raises(SnowparkSQLException, match="too long"):
         query("INSERT INTO c VALUES (3, 'abc')")
@@ -172,3 +173,19 @@ def test_directory_tables(query: Any, tmp_path: Path) -> None:
     query("CREATE STAGE bare")
     with pytest.raises(SnowparkSQLException, match="has no directory table"):
         query("SELECT * FROM DIRECTORY(@bare)")
+
+
+def test_the_one_row_of_an_aggregate_is_ordered_by_anything(query: Any) -> None:
+    query("CREATE TABLE t AS SELECT column1 AS a FROM VALUES (1), (2)")
+    assert query("SELECT COUNT(*) AS n, MAX(a) FROM t ORDER BY a DESC, n") == [(2, 2)]
+    with pytest.raises(SnowparkSQLException, match="invalid identifier 'NOWHERE'"):
+        query("SELECT COUNT(*) FROM t ORDER BY nowhere")
+    with pytest.raises(SnowparkSQLException, match="neither an aggregate nor in the group by"):
+        query("SELECT a, COUNT(*) FROM t ORDER BY a")
+
+
+def test_a_null_in_a_required_column_is_an_integrity_error(query: Any) -> None:
+    """The connector raises it for this error only, and Snowpark passes it on."""
+    query("CREATE TABLE t (a INT NOT NULL)")
+    with pytest.raises(IntegrityError, match="NULL result in a non-nullable column A"):
+        query("INSERT INTO t VALUES (NULL)")

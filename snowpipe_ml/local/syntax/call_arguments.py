@@ -101,7 +101,7 @@ def check_arguments(name: str, tokens: list[Token], place: int, text: str) -> No
         return  # the parser says where the parenthesis is missing
     if not least <= given <= most:
         number, what, expected = (938, "not enough", least) if given < least else (939, "too many", most)
-        written = text[tokens[place].start : end.end + 1]
+        written = name + text[tokens[place].end + 1 : end.end + 1]
         raise errors.error(
             number,
             "42601",

@@ -27,6 +27,7 @@ def rewrite_clauses(tree: exp.Expr, session: Session) -> None:
                 _recursive(node)
             case exp.Order():
                 _by_all(node)
+                _of_one_row(node)
             case exp.Star():
                 _only_in_lists(node)
             case exp.In():
@@ -64,6 +65,25 @@ def _by_all(order: exp.Order) -> None:
         name = keys[0].this.this
         if name.name == "ALL" and not name.meta.get("quoted"):
             keys[0].set("this", exp.var("ALL"))
+
+
+def _of_one_row(order: exp.Order) -> None:
+    """Let ``SELECT COUNT(*) FROM t ORDER BY a`` name a column: without GROUP BY, Snowflake orders the one row by anything."""
+    select = order.parent
+    if not isinstance(select, exp.Select) or select.args.get("group") or select.args.get("having"):
+        return
+    outputs = [output.unalias() for output in select.expressions]
+    if not outputs or not all(_is_aggregate(output) for output in outputs):
+        return
+    aliases = {output.alias for output in select.expressions}
+    for key in order.expressions:
+        for column in list(key.find_all(exp.Column)):
+            if column.find_ancestor(exp.AggFunc, exp.Query) is select and column.name not in aliases:
+                column.replace(exp.AnyValue(this=column.copy()))
+
+
+def _is_aggregate(output: exp.Expr) -> bool:
+    return isinstance(output, exp.AggFunc) and not isinstance(output.parent, exp.Window)
 
 
 def _only_in_lists(star: exp.Star) -> None:
