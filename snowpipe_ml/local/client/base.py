@@ -87,7 +87,7 @@ class ClientConnection(ABC):
         """Return the original error of a handler that DuckDB re-raised, if it is known."""
 
     def remember(self, query_ids: list[str]) -> str:
-        """Keep the query ids of the statements of one text under a query id of their own, and return it."""
+        """Keep the query ids of the statements of one text under a new query id, and return it."""
         own = str(uuid.uuid4())
         self.texts[own] = query_ids
         while len(self.texts) > self._KEPT_TEXTS:

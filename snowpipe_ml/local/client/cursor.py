@@ -75,7 +75,7 @@ class Statements(Protocol):
         """Run a statement that need not wait for the running one; return None for any other statement."""
 
     def remember(self, query_ids: list[str]) -> str:
-        """Keep the query ids of the statements of one text under a query id of their own, and return it."""
+        """Keep the query ids of the statements of one text under a new query id, and return it."""
 
     def is_closed(self) -> bool:
         """Return whether the connection was closed."""
