@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ import snowpipe_ml.steps.data.transform
 import snowpipe_ml.targets.local  # noqa: F401 - before the forks
 from snowpipe_ml import Pipeline
 from snowpipe_ml.errors import LockedError, UsageError
+from snowpipe_ml.local.core.errors import HolderGoneError
 from tests.kills.acts import runner
 from tests.kills.scene import Scene
 
@@ -151,8 +153,11 @@ def of_clock(scene: Scene, clock: Clock) -> int:
     def attempt(word: str) -> None:
         try:
             run(scene, word)
-        except LockedError:
-            (scene.folder / "refused").touch()
+        except (
+            LockedError,
+            HolderGoneError,
+        ) as refused:  # the other run has the lock, or had the warehouse and was killed
+            print(refused, file=sys.stderr)
 
     first = scene.forked(partial(attempt, words[0]))
     time.sleep(scene.chance.uniform(0, LASTS / 2))
