@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(shel
 
 comma := ,
 
-.PHONY: demo dashboard demo-insurance install parity lock audit sbom check test test-slow test-integrations stress test-stress fuzz coverage docs benchmark format clean
+.PHONY: demo dashboard demo-insurance install parity lock audit sbom check test test-slow test-lowest test-integrations stress test-stress fuzz coverage docs benchmark format clean
 
 demo: install
 	$(BIN)/snowpipe-ml run $(SPEC) --target demo
@@ -59,6 +59,16 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 lock: install
 	$(BIN)/uv pip compile setup.cfg --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 	  $(UPGRADE) $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --output-file constraints.txt
+
+# The tests with the oldest versions that setup.cfg allows, in an environment of its own.
+test-lowest: install
+	mkdir -p build
+	$(BIN)/uv pip compile setup.cfg --quiet --resolution lowest-direct --python-version 3.11 --no-emit-index-url --no-header \
+	  --no-annotate $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --output-file build/lowest.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python torch==2.13.0
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --constraint build/lowest.txt --editable '.[$(EXTRAS)]'
+	build/lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Asks PyPI for known vulnerabilities of these versions.
 audit: install
