@@ -43,7 +43,7 @@ def _run_on_target(spec: Path, test: UnitTest, target: str) -> Outcome:
         try:
             return run_in(pipeline, place, test, target, connection)
         finally:
-            for schema in (place.schema, place.given, place.state_schema):
+            for schema in (place.schema, place.given):
                 whole = QualifiedName((_database(loaded.target.database), schema))
                 asked.execute(sql("DROP SCHEMA IF EXISTS {name}", name=whole))
 

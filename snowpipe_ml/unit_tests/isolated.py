@@ -28,11 +28,9 @@ class Place(ABC):
 
     Attributes:
         given: the schema with the rows of sources, over which a run makes its views.
-        state: the schema of the state store; None for that of the spec.
     """
 
     given = GIVEN
-    state: Identifier | None = None
 
     @abstractmethod
     def target(self, target: Target) -> Target:
@@ -58,15 +56,12 @@ class SchemaOfTest(Place):
     """A schema of the test on the target of the spec.
 
     Attributes:
-        schema: the schema; two others have its name and an ending.
-        state_schema: the one of the state store.
+        schema: the schema; that of the given rows has its name and an ending.
     """
 
     def __init__(self) -> None:
         self.schema = Identifier(f"SNOWPIPE_TEST_{uuid.uuid4().hex[:12].upper()}")
         self.given = Identifier(f"{self.schema.name}_GIVEN")
-        self.state_schema = Identifier(f"{self.schema.name}_STATE")
-        self.state = self.state_schema
 
     def target(self, target: Target) -> Target:
         """Return the target with the schema."""
@@ -107,7 +102,6 @@ class Isolated(Pipeline):
             spec,
             self._place.target(spec.target),
             sources=sources,
-            state=self._place.state or spec.pipeline.state,
         )
 
 
