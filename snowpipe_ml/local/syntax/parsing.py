@@ -19,6 +19,7 @@ from snowpipe_ml.local.core import errors
 from snowpipe_ml.local.core.collection import collector_paused
 from snowpipe_ml.local.syntax.call_arguments import check_arguments
 from snowpipe_ml.local.syntax.clauses import check_clauses, check_definitions
+from snowpipe_ml.local.syntax.depth import deeply
 from snowpipe_ml.local.syntax.match_tokens import complete_skip
 from snowpipe_ml.local.syntax.parse_errors import AT_END, syntax_error
 from snowpipe_ml.local.syntax.spread import spread
@@ -368,7 +369,7 @@ def parse(text: str) -> exp.Expr:
     for prepare in PREPARATIONS:
         prepare()
     try:
-        statements = [tree for tree in _trees(text) if tree is not None]
+        statements = [tree for tree in deeply(lambda: _trees(text)) if tree is not None]
     except SqlglotError as error:
         details = getattr(error, "errors", None) or [{}]
         raise syntax_error(text, details[0]) from error
