@@ -270,6 +270,7 @@ def normalized(sent: list[str]) -> str:
     lines = []
     for text in sent:
         text = re.sub(r"'[^']*@[^']*, process \d+'", "'OWNER'", " ".join(text.split()))
+        text = re.sub(r"\d{8}T\d{9}-[0-9a-f]{6}", "RUN_ON_TARGET", text)
         lines.append(text if text.startswith("--") else f"{text};")
     return "\n".join(lines) + "\n"
 
