@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TypeGuard, TypeVar
 
 import jinja2
+import jinja2.environment
 
 from snowpipe_ml.errors import TemplateError, UnsafeSqlError
 from snowpipe_ml.spec.bounds import BoundedEnvironment
@@ -106,17 +107,26 @@ def render_scalar(text: str, scope: Mapping[str, object]) -> object:
 
     def render() -> object:
         if single:
-            # compile_expression returns the value of a single expression rather than its text.
-            compiled = _SPEC.compile_expression(single.group(1), undefined_to_none=False)
-            value = compiled(**scope)
+            value = _expression(single.group(1))(**scope)
             if isinstance(value, jinja2.Undefined):
                 if value._undefined_hint:
                     str(value)  # raises the more specific error of a dotted name
                 raise TemplateError(*_undefined(str(value._undefined_name), scope))
             return value
-        return _SPEC.from_string(text).render(**scope)
+        return _template(text).render(**scope)
 
     return _guard(render, scope)
+
+
+@lru_cache(maxsize=1000)
+def _expression(text: str) -> jinja2.environment.TemplateExpression:
+    """Compile a single expression, which returns its value rather than a text; a spec is loaded several times."""
+    return _SPEC.compile_expression(text, undefined_to_none=False)
+
+
+@lru_cache(maxsize=1000)
+def _template(text: str) -> jinja2.Template:
+    return _SPEC.from_string(text)
 
 
 def render_sql(text: str, scope: Mapping[str, object], functions: Mapping[str, Function]) -> Sql:

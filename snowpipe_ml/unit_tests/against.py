@@ -37,11 +37,11 @@ def run_against(spec: Path, name: str, test: UnitTest, place: str, target: str) 
 def _run_on_target(spec: Path, test: UnitTest, target: str) -> Outcome:
     place = SchemaOfTest()
     pipeline = Isolated(spec, test.vars, place, test.given)
-    loaded, _, _ = pipeline.load(target)
+    loaded, graph, _ = pipeline.load(target)
     with closing(loaded.target.connect(pipeline.base_dir, None)) as connection:
         asked = Asked(connection)
         try:
-            return run_in(pipeline, place, test, target, connection)
+            return run_in(pipeline, loaded, graph, place, test, connection)
         finally:
             for schema in (place.schema, place.given):
                 whole = QualifiedName((_database(loaded.target.database), schema))

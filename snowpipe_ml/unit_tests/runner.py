@@ -112,21 +112,29 @@ def run_locally(spec: Path, test: UnitTest, target: str | None) -> Outcome:
     with TemporaryFolder("test") as folder:
         place = WarehouseOfTest(folder / "warehouse")
         pipeline = Isolated(spec, test.vars, place, test.given)
-        loaded, _, _ = pipeline.load(target)
+        loaded, graph, _ = pipeline.load(target)
         connection = local.connect(
             place.folder, str(loaded.target.database), loaded.target.schema_.sql, share=False
         )
         with closing(connection):  # keeps the warehouse open while its sessions come and go
             assert isinstance(connection, local.Connection)  # the folder is new: no other process has it
             connection.storage.fixed_time = _instant(test.now)
-            return run_in(pipeline, place, test, target, connection)
+            return run_in(pipeline, loaded, graph, place, test, connection)
 
 
 def run_in(
-    pipeline: Isolated, place: Place, test: UnitTest, target: str | None, connection: Connection
+    pipeline: Isolated, spec: Spec, graph: Graph, place: Place, test: UnitTest, connection: Connection
 ) -> Outcome:
-    """Create the given tables, run the steps and compare the tables, in the place of a connection."""
-    spec, graph, _ = pipeline.load(target)
+    """Create the given tables, run the steps and compare the tables, in the place of a connection.
+
+    Args:
+        pipeline: the pipeline.
+        spec: its spec, as it was loaded.
+        graph: its graph.
+        place: the place.
+        test: the test.
+        connection: a connection to the place.
+    """
     steps = _steps(spec, graph, test, {Identifier.parse(name) for name in test.given})
     asked = Asked(connection)
     _create(asked, spec, test, pipeline.base_dir, place.given)
