@@ -9,9 +9,11 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from snowpipe_ml import Pipeline
+from snowpipe_ml.ui.graph_drawing import HEIGHT, draw_graph
 from snowpipe_ml.ui.report import report_html
 from tests.conftest import write_spec
 from tests.test_cli import invoke
@@ -69,7 +71,10 @@ def test_what_happened_is_there(path: Path) -> None:
     text = html(path)
     assert re.search(r'<b>base</b>.*?<span class="badge success">success</span>.*?1,234', text, re.S)
     assert re.search(r'<b>after</b>.*?<span class="badge skipped">', text, re.S)
-    assert text.count('<g class="node ') == 6
+    wide, narrow = re.findall(r"<svg viewBox.*?</svg>", text, re.S)
+    assert wide.count('<g class="node ') == narrow.count('<g class="node ') == 6
+    assert re.search(r'>base</text><text class="fact"[^>]*>[^<]+ s · 1,234 rows</text>', narrow)
+    assert re.search(r"<b>6</b> steps, 1 failed, 1 skipped, 4 success<", text)
     assert "WHERE ID &gt; 5" in text, "the spec as it was run"
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<script>alert" not in text
@@ -105,20 +110,54 @@ def test_it_is_whole_and_needs_nothing_else(path: Path) -> None:
 
 
 def test_no_line_of_the_graph_runs_through_a_step(path: Path) -> None:
-    text = html(path)
-    boxes = [
-        tuple(float(v) for v in found)
-        for found in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', text)
+    for drawing in re.findall(r"<svg viewBox.*?</svg>", html(path), re.S):
+        _check_lines(
+            [
+                tuple(float(v) for v in found)
+                for found in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', drawing)
+            ],
+            re.findall(r'class="edge" d="([^"]+)"', drawing),
+        )
+
+
+@pytest.mark.parametrize("abreast", [2, 3, 5])
+def test_no_line_of_a_dense_graph_runs_through_a_step(abreast: int) -> None:
+    """Twelve steps that share an input, three more that skip them, and sources that only the last step reads."""
+    many = [f"load[{number}]" for number in range(12)]
+    edges = [("extract", one) for one in many] + [(one, "joined") for one in many]
+    edges += [
+        ("extract", "kept"),
+        ("kept", "last"),
+        ("joined", "last"),
+        ("sources.a", "last"),
+        ("sources.b", "last"),
     ]
-    for d in re.findall(r'class="edge" d="M([^"]+)"', text):
-        numbers = [float(n) for n in re.findall(r"-?\d+", d)]
-        x1, y1, x2, y2 = numbers[0], numbers[1], numbers[-2], numbers[-1]
-        inside = [
-            (x, y)
-            for x, y, width in boxes
-            if x1 < x and x + width < x2 and min(y1, y2) <= y + 15 <= max(y1, y2)
-        ]
-        assert not inside, d
+    drawing = draw_graph(nx.DiGraph(edges), {}, abreast)
+    assert len(drawing.nodes) == len({(box.x, box.y) for box in drawing.nodes}) == 18
+    boxes = [(box.x, box.y, box.width) for box in drawing.nodes]
+    _check_lines(boxes, [edge.path for edge in drawing.edges])
+    for x, y, width in boxes:
+        assert 0 <= x <= x + width <= drawing.width
+        assert y + HEIGHT <= drawing.height
+        assert not any(y == other_y and x < other_x < x + width for other_x, other_y, _ in boxes)
+    rows = {box.name: box.y for box in drawing.nodes}
+    assert all(rows[one] < rows[other] for one, other in edges)
+    assert rows["sources.a"] > rows["extract"], "a source is drawn near the step that reads it"
+    assert len({box.y for box in drawing.nodes}) >= 18 / abreast
+
+
+def _check_lines(boxes: list[tuple[float, ...]], paths: list[str]) -> None:
+    """Curves are only between rows; the straight parts beside the boxes of a row pass none of them."""
+    assert boxes
+    assert paths
+    for path in paths:
+        numbers = [float(n) for n in re.findall(r"-?[\d.]+", path)]
+        at, top = numbers[6:8]
+        assert numbers[1] < top
+        for x, y, width in boxes:
+            assert not numbers[1] < y + HEIGHT / 2 < top, "a row is between the ends of a curve"
+            if "V" in path:
+                assert not (y == top and x - 1 < at < x + width + 1), path
 
 
 def test_the_command_writes_it_after_every_run(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_ml.engine.pipeline import Pipeline
-from snowpipe_ml.engine.records.history import History, RunRecord, StepRecord
+from snowpipe_ml.engine.records.history import History, StepRecord
 from snowpipe_ml.plugins.results import ShownChart
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.steps.forecasting.leaderboard import BASELINES
 from snowpipe_ml.steps.forecasting.words import SCORES
 from snowpipe_ml.steps.report.reported import Reported
 from snowpipe_ml.text.durations import seconds_text
-from snowpipe_ml.ui.graph_drawing import draw_graph
+from snowpipe_ml.ui.graph_drawing import HEIGHT, draw_graph, duration_text, is_drawn
 from snowpipe_ml.ui.pages import line_chart, render_page
 from snowpipe_ml.ui.reported import read_forecasts_of
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _WORST = 10
+_ABREAST = {"broad": 5, "slim": 2}  # steps beside each other in the graph, on a desktop and on a phone
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)  # seconds
+_TICKS = 5
 _TILE = 130  # pixels
 # The columns of a leaderboard that are shown, if the table has them.
 _COLUMNS = (
@@ -127,9 +131,8 @@ def report_html(
     run = history.run(run_id)
     records = history.steps(run.id)
     standing = history.standing(run.id)
-    shown = [
-        record for record in records if not is_object(record.step) or record.status in ("failed", "skipped")
-    ]
+    shown = [record for record in records if is_drawn(record.step) or record.status in ("failed", "skipped")]
+    by_step = {record.step: record for record in records}
     whole = {of.step for of in forecasts}
     recorded = [
         (record.step, chart, f"{record.step}:{place}")
@@ -138,6 +141,7 @@ def report_html(
         for place, chart in enumerate(record.charts)
     ]
     metrics = list(_metrics(history.metrics(run.id)))
+    bars, lasted = _bars(shown)
     charts = {name: _recorded(chart) for _, chart, name in recorded}
     charts |= {metric.chart: chart for metric, chart in metrics}
     return render_page(
@@ -151,16 +155,18 @@ def report_html(
             "status": run.status,
             "started_at": run.started_at,
             "seconds": run.seconds,
-            "counts": sorted(run.steps.items()),
+            "counts": list(_counts(records)),
         },
         steps=shown,
         errors=[record for record in records if record.status == "failed"],
         warnings=[(record.step, text) for record in records for text in record.details.get("warnings") or ()],
-        drawing=draw_graph(dag, {record.step: record for record in records}),
-        bars=_bars(run, shown),
+        drawings=[(layout, draw_graph(dag, by_step, abreast)) for layout, abreast in _ABREAST.items()],
+        height=HEIGHT,
+        bars=bars,
+        ticks=_ticks(lasted),
         metrics=[metric for metric, _ in metrics],
         spec=run.spec,
-        duration=seconds_text,
+        duration=duration_text,
         checks=[(record.step, check) for record in standing for check in record.checks],
         pictures=[
             (record.step, item["title"], _data_url(item["svg"]))
@@ -255,16 +261,31 @@ def _data_url(svg: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
-    """The bars of the steps with a duration, in the order in which the steps started."""
+def _counts(records: Sequence[StepRecord]) -> Iterator[tuple[int, str, str]]:
+    """Yield how many steps and how many declared objects there are, of which kind, and their states."""
+    drawn = [record for record in records if is_drawn(record.step)]
+    sources = any(is_object(record.step) for record in drawn)
+    others = [record for record in records if not is_drawn(record.step)]
+    for found, noun in (
+        (drawn, "steps and sources" if sources else "steps"),
+        (others, "other declared objects" if sources else "declared objects"),
+    ):
+        states = Counter(record.status for record in found)
+        told = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+        if found:
+            yield len(found), noun, told if len(states) > 1 else f"all {next(iter(states))}"
+
+
+def _bars(records: Sequence[StepRecord]) -> tuple[list[_Bar], float]:
+    """Return the bars of the steps with a duration, in the order in which they started, and the seconds of all."""
     timed = [
         (record, record.at - timedelta(seconds=record.seconds or 0)) for record in records if record.seconds
     ]
     if not timed:
-        return []
+        return [], 0.0
     first = min(begin for _, begin in timed)
     whole = max((max(record.at for record, _ in timed) - first).total_seconds(), 0.001)
-    return [
+    bars = [
         _Bar(
             record.step,
             record.status,
@@ -274,6 +295,23 @@ def _bars(run: RunRecord, records: Sequence[StepRecord]) -> list[_Bar]:
         )
         for record, begin in sorted(timed, key=lambda item: item[1])
     ]
+    return bars, whole
+
+
+def _ticks(whole: float) -> list[tuple[float, str]]:
+    """Return the ticks of the time axis of so many seconds: (percent, text)."""
+    step = next((step for step in _STEPS if whole / step <= _TICKS), whole / _TICKS)
+    return (
+        [
+            (
+                round(100 * number * step / whole, 2),
+                f"{number * step:g} s" if step < 60 else seconds_text(number * step),
+            )
+            for number in range(int(whole / step) + 1)
+        ]
+        if whole
+        else []
+    )
 
 
 def _metrics(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snowpipe_ml.dashboard.charts.colors import GREEN, GREY, INK, ORANGE, RED
+from snowpipe_ml.ui.graph_drawing import rows_of
 
 if TYPE_CHECKING:
     import altair as alt
@@ -65,7 +66,7 @@ def dot(boxes: Iterable[Box], edges: Sequence[tuple[str, str]], abreast: int | N
         )
     lines += [f'  "{_text(a)}" -> "{_text(b)}";' for a, b in edges]
     if abreast is not None:
-        rows = _rows([box.name for box in boxes], edges, abreast)
+        rows = rows_of([box.name for box in boxes], edges, abreast)
         for row in rows:
             names = "; ".join(f'"{_text(name)}"' for name in row)
             lines.append(f"  {{rank=same; {names};}}")
@@ -75,24 +76,6 @@ def dot(boxes: Iterable[Box], edges: Sequence[tuple[str, str]], abreast: int | N
             for above, row in itertools.pairwise(rows)
         ]
     return "\n".join([*lines, "}"])
-
-
-def _rows(names: Sequence[str], edges: Iterable[tuple[str, str]], most: int) -> list[list[str]]:
-    """Put each node into the first row below those that it depends on that has a place."""
-    above: dict[str, list[str]] = {name: [] for name in names}
-    for one, other in edges:
-        above[other].append(one)
-    rows: list[list[str]] = []
-    row_of: dict[str, int] = {}
-    for name in names:
-        row = max((row_of[one] + 1 for one in above[name] if one in row_of), default=0)
-        while row < len(rows) and len(rows[row]) >= most:
-            row += 1
-        if row == len(rows):
-            rows.append([])
-        rows[row].append(name)
-        row_of[name] = row
-    return rows
 
 
 def _text(text: str) -> str:

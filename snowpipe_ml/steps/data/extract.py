@@ -184,7 +184,7 @@ class Extract(Step["Extract.Settings"]):
         unchanged = len(archives) - len(found.fresh) - len(found.refused) - len(found.copies)
         counted = f"; {len(refused)} refused" if refused else ""
         return StepResult(
-            rows=uploaded,
+            rows=None,
             message=f"{uploaded} files staged, {unchanged} archives unchanged{counted}",
             warnings=tuple(self._warnings(refused, found, staged)),
             metrics={"archives": len(archives), "uploaded": uploaded, "refused": len(refused)},

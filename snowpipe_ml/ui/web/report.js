@@ -66,15 +66,13 @@ for (const part of document.querySelectorAll("[data-forecasts]")) {
 // The graph fits its width; it can be enlarged, and then moved with the mouse, the arrow keys or a finger.
 for (const frame of document.querySelectorAll(".graph")) {
   const svg = frame.querySelector("svg"), whole = svg.viewBox.baseVal.width;
-  let scale;
-  const size = wanted => {
-    scale = Math.max(0.2, Math.min(2, wanted));
-    svg.style.width = `${whole * scale}px`;
+  const size = (width, most, least) => Object.assign(svg.style, {width, maxWidth: most, minWidth: least});
+  const scaled = by => () => {
+    const scale = Math.max(0.2, Math.min(2, svg.getBoundingClientRect().width / whole * by));
+    size(`${whole * scale}px`, "none", "0");
   };
-  const fits = () => frame.clientWidth / whole;
-  size(fits() < 0.55 ? 0.75 : Math.min(1, fits()));
-  const changes = {fit: () => Math.min(1, fits()), larger: () => scale * 1.25, smaller: () => scale / 1.25};
-  for (const name in changes) frame.parentElement.querySelector(`button.${name}`).addEventListener("click", () => size(changes[name]()));
+  const changes = {fit: () => size("100%", `${whole}px`, "0"), larger: scaled(1.25), smaller: scaled(0.8)};
+  for (const button of frame.parentElement.querySelectorAll("button")) button.addEventListener("click", changes[button.classList[1]]);
   let from;
   frame.addEventListener("pointerdown", event => {
     if (event.pointerType === "mouse") from = {x: event.clientX + frame.scrollLeft, y: event.clientY + frame.scrollTop};
