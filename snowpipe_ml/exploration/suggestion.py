@@ -89,13 +89,13 @@ def choose(found: Findings) -> Chosen:
         why["fourier"] = "a season of a year, as smooth waves"
     exogenous = [one for one in found.covariates if one.p_value < 0.01 and abs(one.correlation) >= 0.15]
     for one in found.covariates:
-        told = f"r = {one.correlation:.2f} beyond trend and season, p = {one.p_value:.2g}"
+        told = f"correlation {one.correlation:.2f} beyond trend and season, {_chance(one.p_value)}"
         why[one.column] = told if one in exogenous else f"not used: {told}"
     use_holidays, why_holidays = _holidays(found.holidays)
     if why_holidays:
         why["holidays"] = why_holidays
     horizon = max(1, min(_horizon(found, season), found.length // 5))
-    why["horizon"] = f"{horizon} {every.plural}, as far ahead as each of the backtest's origins forecasts"
+    why["horizon"] = f"{horizon} {every.plural} ahead, in the forecast and in the backtest"
     model, why["model"] = _model(found, season)
     return Chosen(
         season=season,
@@ -119,17 +119,22 @@ def _why_season(found: Findings, seasons: Sequence[Season]) -> str:
     every = found.question.every
     if seasons:
         first = seasons[0]
-        more = "".join(f"; {one.period} too (p = {one.p_value:.2g})" for one in seasons[1:])
+        more = "".join(f"; {one.period} too ({_chance(one.p_value)})" for one in seasons[1:])
+        share = "all" if first.share == 1 else f"{100 * first.share:.0f} %"
         return (
-            f"{first.period} {every.plural}: p = {first.p_value:.2g}; {first.share:.0%} of the largest series have it "
-            f"by themselves{more}"
+            f"{first.period} {every.plural}: {_chance(first.p_value)}; {share} of the largest series show it when "
+            f"tested alone{more}"
         )
     if found.seasons:
-        tried = ", ".join(f"{one.period} (p = {one.p_value:.2g})" for one in found.seasons)
+        tried = ", ".join(f"{one.period} ({_chance(one.p_value)})" for one in found.seasons)
         return f"none is significant: {tried}"
     if every.season == 1:
         return f"{every.plural} have none"
     return f"{found.length} {every.plural} are too few to show a season of {every.season}"
+
+
+def _chance(p_value: float) -> str:
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def _lags(found: Findings, seasons: Sequence[int]) -> list[int]:
@@ -161,7 +166,11 @@ def _holidays(effects: Sequence[HolidayEffect]) -> tuple[bool, str]:
     whole = next((one for one in effects if one.name == "all holidays"), None)
     if whole is None:
         return False, ""
-    told = f"{whole.days} holidays differ by {whole.percent:+.0f} % from trend and season ({whole.score:+.1f} standard errors)"
+    side = "below" if whole.percent < 0 else "above"
+    told = (
+        f"{whole.days} holidays are {abs(whole.percent):.0f} % {side} trend and season "
+        f"({abs(whole.score):.1f} standard errors)"
+    )
     if abs(whole.score) >= _CLEAR:
         return True, told
     if whole.days <= _FEW_HOLIDAYS:
@@ -184,10 +193,10 @@ def _model(found: Findings, season: int) -> tuple[dict[str, object], str]:
     if found.series.empty > _INTERMITTENT and found.question.settings.zeros:
         return (
             {"type": "ensemble", "candidates": [{"type": "croston_sba"}, {"type": "tsb"}, {"type": "imapa"}]},
-            f"half of the series have no rows in {found.series.empty:.0%} of their periods or more: models of "
+            f"half of the series have no rows in {100 * found.series.empty:.0f} % of their periods or more: models of "
             "intermittent demand",
         )
     return (
         {"type": "auto_ets", "season": season, "form": "auto"},
-        "fast, and hard to beat; `{type: ensemble}` combines several models and takes longer",
+        "a fast model to start with, not compared here with others; ensemble combines several models and takes longer",
     )
