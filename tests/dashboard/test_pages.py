@@ -151,16 +151,24 @@ def test_the_leaderboard_is_sorted_by_any_metric_and_says_who_wins(ran: Path, so
     assert not app.exception
     for metric in ("RMSE", "MASE"):
         app.selectbox(key="metric").set_value(metric).run()
-        board = app.dataframe[0].value
+        errors, others = (table.value for table in app.dataframe[:2])
+        assert list(errors)[:3] == ["MODEL", metric, "SKILL"]
         rows = ask(
             source, f"SELECT MODEL, {metric}, SECONDS FROM BOARD WHERE FOLD IS NULL ORDER BY {metric}, MODEL"
         )
-        shown = [name.removesuffix(" (baseline)") for name in board["MODEL"]]
-        assert list(zip(shown, board[metric], board["SECONDS"], strict=True)) == rows
+        shown = [name.partition(" (")[0] for name in errors["MODEL"]]
+        assert list(zip(shown, errors[metric], others["SECONDS"], strict=True)) == rows
+        assert "ridge (in use)" in list(errors["MODEL"])
         baselines = {name: value for name, value, _ in rows if name in ("seasonal_naive", "moving_average")}
         best = min(baselines.values())
-        assert board["SKILL"].tolist() == pytest.approx([100 * (1 - value / best) for _, value, _ in rows])
-    assert any("**ridge** makes the forecasts" in text.value for text in app.markdown)
+        assert errors["SKILL"].tolist() == pytest.approx([100 * (1 - value / best) for _, value, _ in rows])
+    assert any(
+        "**ridge** makes the forecasts. By MASE over 7 days it is " in text.value for text in app.markdown
+    )
+    scored = [text.value for text in app.caption if text.value.startswith("Each model is scored")]
+    assert scored[0].startswith("Each model is scored on the same 35 forecasts of 5 series, 7 days from each")
+    assert scored[1].startswith("Each model is scored on the same 7 forecasts, 7 days from each origin")
+    assert all("Scores begin at the second of 2 origins" in text for text in scored)
     wins = dict(
         ask(
             source,
@@ -180,10 +188,9 @@ def test_the_worst_series_come_first_and_a_series_has_its_folds(ran: Path, sourc
     assert sorted(skills["LABEL"]) == [f"Shop {n}" for n in range(5)]
     worst = skills["SERIES"][0]
     assert app.selectbox(key="model series").value == worst
-    own = app.dataframe[-1].value
+    own = app.dataframe[-2].value
     assert set(ask(source, f"SELECT MODEL, RMSE FROM BOARD_BY_SERIES WHERE SHOP = '{worst}'")) == {
-        (model.removesuffix(" (baseline)"), rmse)
-        for model, rmse in zip(own["MODEL"], own["RMSE"], strict=True)
+        (model.partition(" (")[0], rmse) for model, rmse in zip(own["MODEL"], own["RMSE"], strict=True)
     }
     boards = boards_of(source.subjects[0], None)
     assert boards is not None

@@ -13,25 +13,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def bars(rows: pd.DataFrame, name: str, number: str, title: str) -> alt.Chart:
-    """Draw a horizontal bar per row, in the order of the rows."""
+def wins(rows: Sequence[tuple[str, int]]) -> alt.LayerChart:
+    """Draw a horizontal bar per model with the number of series that it wins, in the order of the rows."""
     import altair as alt
+    import pandas as pd
 
-    chart: alt.Chart = (
-        alt.Chart(rows, height=alt.Step(24))
-        .mark_bar(color=INK)
-        .encode(
-            y=alt.Y(
-                f"{name}:N",
-                sort=list(rows[name]),
-                title=None,
-                axis=alt.Axis(labelLimit=220, labelFlush=False),
-            ),
-            x=alt.X(f"{number}:Q", title=title, axis=alt.Axis(tickMinStep=1)),
-            tooltip=[alt.Tooltip(f"{name}:N", title="name"), alt.Tooltip(f"{number}:Q", title=title)],
-        )
+    data = pd.DataFrame(rows, columns=["MODEL", "SERIES"])
+    most = max(1, *data["SERIES"])
+    base = alt.Chart(data).encode(
+        y=alt.Y(
+            "MODEL:N",
+            sort=list(data["MODEL"]),
+            title=None,
+            axis=alt.Axis(labelLimit=220, labelFlush=False),
+        ),
+        # The number is at the end of its bar, so an axis would say it twice.
+        x=alt.X("SERIES:Q", axis=None, scale=alt.Scale(domain=[0, 1.1 * most])),
+        tooltip=[alt.Tooltip("MODEL:N", title="model"), alt.Tooltip("SERIES:Q", title="series")],
     )
-    return chart
+    numbers = base.mark_text(align="left", dx=5, color=GREY).encode(text="SERIES:Q")
+    return alt.LayerChart(layer=[base.mark_bar(color=INK), numbers]).properties(height=alt.Step(24))
 
 
 def fold_lines(folds: pd.DataFrame, metric: str) -> alt.Chart:
@@ -72,7 +73,7 @@ def backtest(rows: pd.DataFrame, models: Sequence[str], value: str) -> alt.Layer
     import pandas as pd
 
     rows = rows.assign(WHEN=pd.to_datetime(rows["DATE"]), LINE=rows["MODEL"] + rows["FOLD"].astype(str))
-    actual = rows.drop_duplicates("WHEN").sort_values("WHEN")
+    actual = rows.drop_duplicates("WHEN").sort_values("WHEN").assign(MODEL="actual")
     chosen = rows[rows["MODEL"].isin(models)]
     x = alt.X("WHEN:T", title=None, axis=time_axis(rows["WHEN"]))
     tips = [
@@ -82,18 +83,25 @@ def backtest(rows: pd.DataFrame, models: Sequence[str], value: str) -> alt.Layer
         alt.Tooltip("ACTUAL:Q", title="actual", format=",.4~g"),
         alt.Tooltip("PREDICTION:Q", title="forecast", format=",.4~g"),
     ]
-    scale = alt.Scale(domain=list(models), range=list(MANY))
+    # The last of the many colours is that of the actual values.
+    scale = alt.Scale(
+        domain=["actual", *models],
+        range=[GREY, *(MANY[number % (len(MANY) - 1)] for number in range(len(models)))],
+    )
     color = alt.Color("MODEL:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3))
     band = (
         alt.Chart(chosen.dropna(subset=["LOW"]))
         .mark_area(opacity=0.15)
-        .encode(x=x, y=alt.Y("LOW:Q", title=value), y2="HIGH:Q", color=color.legend(None), detail="LINE:N")
+        .encode(x=x, y=alt.Y("LOW:Q", title=value), y2="HIGH:Q", color=color, detail="LINE:N")
     )
     known = (
         alt.Chart(actual)
-        .mark_line(color=GREY, point=alt.OverlayMarkDef(size=18, color=GREY))
+        .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
-            x=x, y=alt.Y("ACTUAL:Q", title=value, scale=alt.Scale(zero=False)), tooltip=tips[:1] + tips[3:4]
+            x=x,
+            y=alt.Y("ACTUAL:Q", title=value, scale=alt.Scale(zero=False)),
+            color=color,
+            tooltip=tips[:1] + tips[3:4],
         )
     )
     lines = (

@@ -18,7 +18,8 @@ METRICS: Mapping[str, str] = {
     "MASE": "Mean absolute error, as a multiple of that between periods a season apart: below 1 is better than those.",
     "RMSSE": "Root of the mean squared error, scaled like MASE.",
     "WQL": "Weighted quantile loss: how good the intervals are, relative to the values.",
-    "PINBALL": "Mean loss at both ends of the interval, in units of the target.",
+    "PINBALL": "How good both ends of the interval are, in units of the target. The forecast does not count: intervals "
+    "follow earlier errors, so a biased model can have good ones.",
 }
 """The metrics of which less is better, and what they mean."""
 
