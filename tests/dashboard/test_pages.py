@@ -212,6 +212,16 @@ def test_the_monitor_shows_what_came_true_the_drift_and_the_alerts(ran: Path, so
     assert len(source.reader.frame(monitoring.by_horizon(source.subjects[0].monitors[0]))) == 7
     app.selectbox(key="realised metric").set_value("COVERAGE").run()
     assert "The dashed line is the intended coverage, 80%." in [text.value for text in app.caption]
+    assert [metric.label for metric in app.metric] == [
+        "RMSE, 1 day ahead",
+        "RMSE of the value 7 days earlier",
+        "MAE, 1 day ahead",
+        "MAE of the value 7 days earlier",
+    ]
+    assert any("about horizons of 7 days" in text.value for text in app.caption)
+    assert any("the last 28 days compared with those before" in text.value for text in app.caption)
+    app.selectbox(key="metric step").set_value("scores").run()
+    assert "RMSE, 1 day ahead: median of the series" in list(app.dataframe[-1].value["METRIC"])
     app.selectbox(key="metric step").set_value("board").run()
     assert not app.exception
     metrics = app.dataframe[-1].value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from snowpipe_ml.dashboard.charts.colors import GREY, INK, MANY, ORANGE
+from snowpipe_ml.dashboard.charts.colors import GREY, INK, MANY, ORANGE, RED
 
 if TYPE_CHECKING:
     import altair as alt
@@ -77,50 +77,90 @@ def _rule(at: float | None) -> list[alt.Chart]:
     return [rule]
 
 
+SMALL, LARGE = 0.1, 0.25
+"""The population stability index above which a change is called small, and large, by the usual rule."""
+
+
 def drift_bars(rows: pd.DataFrame, most: float) -> alt.LayerChart:
-    """Draw the population stability index of features: FEATURE, PSI; and the limit of an alert."""
+    """Draw the population stability index of features: FEATURE, PSI; and the limits that it may exceed."""
     import altair as alt
     import pandas as pd
 
-    bars = (
-        alt.Chart(rows)
-        .mark_bar()
-        .encode(
-            y=alt.Y(
-                "FEATURE:N",
-                sort=list(rows["FEATURE"]),
-                title=None,
-                axis=alt.Axis(labelLimit=220, labelFlush=False),
-            ),
-            x=alt.X("PSI:Q", title="population stability index", axis=alt.Axis(tickCount=8)),
-            color=alt.condition(most < alt.datum.PSI, alt.value(ORANGE), alt.value(INK)),
-            tooltip=[
-                alt.Tooltip("FEATURE:N", title="feature"),
-                alt.Tooltip("PSI:Q", title="index", format=".3f"),
-                alt.Tooltip("BEFORE:Q", title="values before", format=",.0f"),
-                alt.Tooltip("RECENT:Q", title="values lately", format=",.0f"),
-            ],
+    alert = f"above {most:g}: alert"
+    levels = {f"up to {SMALL:g}": (0.0, GREY)}
+    levels |= {
+        f"above {limit:g}: {size} change": (limit, color)
+        for limit, size, color in ((SMALL, "small", INK), (LARGE, "large", ORANGE))
+        if limit < most
+    }
+    levels[alert] = (most, RED)
+    if most <= SMALL:
+        levels = {f"up to {most:g}": (0.0, GREY), alert: (most, RED)}
+    size = [
+        [name for name, (limit, _) in levels.items() if psi > limit or not limit][-1] for psi in rows["PSI"]
+    ]
+    limits = [limit for limit, _ in levels.values() if limit]
+    # A large limit of an alert would leave no room for the usual ones on a linear axis.
+    scale = alt.Scale(type="sqrt", domain=[0, 1.1 * max(most, *rows["PSI"])])
+    base = alt.Chart(rows.assign(SIZE=size)).encode(
+        y=alt.Y(
+            "FEATURE:N",
+            sort=list(rows["FEATURE"]),
+            title=None,
+            axis=alt.Axis(labelLimit=220, labelFlush=False),
+        ),
+        x=alt.X(
+            "PSI:Q",
+            title="PSI (square root scale)",
+            scale=scale,
+            axis=alt.Axis(values=limits, format="~g", grid=False),
+        ),
+        tooltip=[
+            alt.Tooltip("FEATURE:N", title="feature"),
+            alt.Tooltip("PSI:Q", title="index", format=".3f"),
+            alt.Tooltip("BEFORE:Q", title="values before", format=",.0f"),
+            alt.Tooltip("RECENT:Q", title="values lately", format=",.0f"),
+        ],
+    )
+    bars = base.mark_bar().encode(
+        color=alt.Color(
+            "SIZE:N",
+            title=None,
+            scale=alt.Scale(domain=list(levels), range=[color for _, color in levels.values()]),
+            legend=alt.Legend(orient="top", columns=1, labelLimit=220),
         )
     )
-    limit = alt.Chart(pd.DataFrame({"AT": [most]})).mark_rule(strokeDash=[4, 3], color=GREY).encode(x="AT:Q")
-    return alt.LayerChart(layer=[bars, limit]).properties(height=alt.Step(22))
+    numbers = base.mark_text(align="left", dx=4, color=GREY).encode(text=alt.Text("PSI:Q", format=".2f"))
+    rules = alt.Chart(pd.DataFrame({"AT": limits})).mark_rule(strokeDash=[4, 3], color=GREY).encode(x="AT:Q")
+    return alt.LayerChart(layer=[rules, bars, numbers]).properties(height=alt.Step(22))
 
 
-SCORES: Mapping[str, str] = {
-    "RMSE": "RMSE of the model",
-    "BASELINE_RMSE": "RMSE of the baseline",
-    "MAE": "MAE of the model",
-    "BASELINE_MAE": "MAE of the baseline",
-}
-"""The scores of a run, in words."""
+def score_words(ahead: str, baseline: str) -> dict[str, str]:
+    """Return the words for the scores of a run, by column.
+
+    Args:
+        ahead: how far ahead the forecasts are, such as ``1 day ahead``.
+        baseline: the baseline, such as ``value 7 days earlier``.
+    """
+    return {
+        "RMSE": f"RMSE, {ahead}",
+        "BASELINE_RMSE": f"RMSE of the {baseline}",
+        "MAE": f"MAE, {ahead}",
+        "BASELINE_MAE": f"MAE of the {baseline}",
+    }
 
 
-def scores(rows: pd.DataFrame) -> alt.Chart:
-    """Draw the scores of runs and of the baseline: RUN_ID, RMSE, BASELINE_RMSE, MAE, BASELINE_MAE."""
+def scores(rows: pd.DataFrame, columns: Mapping[str, str]) -> alt.Chart:
+    """Draw the scores of runs and of the baseline.
+
+    Args:
+        rows: RUN_ID and the columns.
+        columns: the words for the columns RMSE, BASELINE_RMSE, MAE and BASELINE_MAE.
+    """
     import altair as alt
 
-    words = list(SCORES.values())
-    long = rows.rename(columns={"RUN_ID": "RUN", **SCORES}).melt(
+    words = list(columns.values())
+    long = rows.rename(columns={"RUN_ID": "RUN", **columns}).melt(
         ["RUN"], words, var_name="WHICH", value_name="VALUE"
     )
     chart: alt.Chart = (
@@ -134,7 +174,7 @@ def scores(rows: pd.DataFrame) -> alt.Chart:
                 title=None,
                 scale=alt.Scale(domain=words, range=[INK, GREY, INK, GREY]),
                 legend=alt.Legend(
-                    orient="top", columns=2, labelLimit=200, symbolType="stroke", symbolSize=400
+                    orient="top", columns=2, labelLimit=300, symbolType="stroke", symbolSize=400
                 ),
             ),
             strokeDash=alt.StrokeDash(

@@ -12,8 +12,9 @@ from snowpipe_ml.dashboard.charts import monitoring as charts
 from snowpipe_ml.dashboard.data import monitoring
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import plain, run_words
-from snowpipe_ml.dashboard.views.tables import number_column
+from snowpipe_ml.dashboard.data.words import plain, run_words, value_words
+from snowpipe_ml.dashboard.views.tables import number_column, number_format
+from snowpipe_ml.steps.forecasting.evaluation import EvaluateForecasts
 from snowpipe_ml.steps.forecasting.monitor import Monitor
 from snowpipe_ml.steps.forecasting.words import feature_words
 
@@ -140,11 +141,15 @@ def _drift(source: Source, subject: Subject, monitor: Monitor) -> None:
     words = feature_words(subject.features)
     rows = rows.assign(FEATURE=[words.get(name, name) for name in rows["FEATURE"]])
     most = monitor.settings.max_psi
-    over = int((rows["PSI"] > most).sum())
+    every = subject.features.settings.every
+    recent = monitor.settings.recent or every.recent
+    large, over = (int((rows["PSI"] > limit).sum()) for limit in (charts.LARGE, most))
     st.caption(
-        "Population stability index of the target and the features: the last periods compared with those before. By the usual "
-        "rule, 0.1 is a small change and 0.25 a large one; columns with seasons exceed both. "
-        f"More than {most:g} raises an alert: {over} of {len(rows)} do."
+        f"Population stability index (PSI) of the target and the features: the last {recent} {every.plural} compared with "
+        f"those before. By the usual rule, {charts.SMALL:g} is a small change and {charts.LARGE:g} a large one: "
+        f"{large} of {len(rows)} are above {charts.LARGE:g}. Columns with seasons often are, "
+        "as the last periods are of one season. "
+        f"The spec raises an alert above {most:g}: {over} of {len(rows)} are."
     )
     st.altair_chart(charts.drift_bars(rows, most), key=f"drift {table}")
 
@@ -185,17 +190,39 @@ def _scores(source: Source, subject: Subject) -> None:
     if rows.empty:
         st.info("No run has been scored yet.")
         return
-    noun = subject.features.settings.every.noun
-    st.caption(
-        f"Median over the series, one {noun} ahead with the actual values before it, on the validation periods of each run; "
-        "beside the value a season earlier."
-    )
+    st.caption(_scored(source, subject))
+    words = _score_words(source, subject)
     if len(rows) == 1:
-        places = st.columns(4)
-        for place, (name, words) in zip(places, charts.SCORES.items(), strict=True):
-            place.metric(words, f"{rows[name].iloc[0]:,.4g}")
+        form = number_format(rows[list(words)].iloc[0].nlargest(1))
+        for place, (name, said) in zip(st.columns(2) + st.columns(2), words.items(), strict=True):
+            place.metric(said, form % rows[name].iloc[0])
         return
-    st.altair_chart(charts.scores(rows), key="scores")
+    st.altair_chart(charts.scores(rows, words), key="scores")
+
+
+def _score_words(source: Source, subject: Subject) -> dict[str, str]:
+    assert subject.evaluation is not None
+    every = subject.features.settings.every
+    season = subject.evaluation.season(source.ctx)
+    return charts.score_words(
+        f"1 {every.noun} ahead", f"value {season} {every.plural if season > 1 else every.noun} earlier"
+    )
+
+
+def _scored(source: Source, subject: Subject) -> str:
+    """Say which forecasts the scores are of, and why they differ from those of the leaderboard."""
+    noun = subject.features.settings.every.noun
+    said = (
+        f"Median over the series, in {value_words(subject)}. Each forecast of the validation periods is for the next {noun}, "
+        "from the actual values before it."
+    )
+    deployed = subject.trained.deployed(source.ctx).settings if subject.trained is not None else None
+    if subject.leaderboard is not None and deployed is not None and deployed.backtest is not None:
+        said += (
+            f" The page Models and the alerts of {subject.leaderboard.name} are about horizons of {deployed.backtest.horizon} "
+            f"{subject.features.settings.every.plural} and other baselines, so their figures differ."
+        )
+    return said
 
 
 def _metrics(source: Source) -> None:
@@ -207,6 +234,7 @@ def _metrics(source: Source) -> None:
     steps = list(dict.fromkeys(rows["STEP"]))
     step = st.selectbox("Step", steps, key="metric step")
     own = rows[rows["STEP"] == step]
+    own = own.assign(METRIC=[_metric_words(source, step, name) for name in own["METRIC"]])
     if own["RUN_ID"].nunique() > 1:
         names = list(dict.fromkeys(own["METRIC"]))
         places = st.columns(3)
@@ -214,6 +242,22 @@ def _metrics(source: Source) -> None:
             chart = charts.small_line(own[own["METRIC"] == name], name)
             places[number % 3].altair_chart(chart, key=f"metric {name}")
     _latest(own)
+
+
+def _metric_words(source: Source, step: str, metric: str) -> str:
+    """Return a metric of a step in words: those of a step that scores runs are told with what they are of."""
+    node = source.graph.nodes.get(step)
+    if node is None or not isinstance(node.step, EvaluateForecasts):
+        return metric
+    subject = next((one for one in source.subjects if one.evaluation is node.step), None)
+    if subject is None:
+        return metric
+    words = _score_words(source, subject)
+    return {
+        "median_rmse": f"{words['RMSE']}: median of the series",
+        "median_baseline_rmse": f"{words['BASELINE_RMSE']}: median of the series",
+        "better": f"Series whose {words['RMSE']}, is below the {words['BASELINE_RMSE']}",
+    }.get(metric, metric)
 
 
 def _latest(rows: pd.DataFrame) -> None:
@@ -225,7 +269,9 @@ def _latest(rows: pd.DataFrame) -> None:
         column_config={
             "METRIC": "Metric",
             **{
-                run: st.column_config.NumberColumn(run_words(str(run)), format="%.5g", help=f"Run {run}")
+                run: st.column_config.NumberColumn(
+                    f"{run_words(str(run))} UTC", format="%.4g", help=f"Run {run}"
+                )
                 for run in wide.columns
             },
         },

@@ -57,7 +57,8 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
         """Return the column that identifies a series."""
         return ctx.producer_of(table(self.settings.forecasts), TrainForecasters).key(ctx)
 
-    def _season(self, ctx: PlanContext) -> int:
+    def season(self, ctx: PlanContext) -> int:
+        """Return by how many periods the values of the baseline are earlier."""
         return self.settings.season or self._features(ctx).every.season
 
     def _features(self, ctx: PlanContext) -> FeatureSettings:
@@ -72,7 +73,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             "SELECT {run} AS RUN_ID, {date} AS RUN_DATE, {key}, COUNT(*) AS DAYS, {model}, {baseline}\nFROM SCORED GROUP BY {key}",
             key=self.key(ctx),
             forecasts=s.forecasts,
-            before=self._features(ctx).periods.plus(Sql("V.DATE"), Literal(-self._season(ctx))),
+            before=self._features(ctx).periods.plus(Sql("V.DATE"), Literal(-self.season(ctx))),
             run=run,
             date=date,
             model=regression_metrics(Identifier("PREDICTION"), actual=_ACTUAL),
@@ -86,7 +87,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             query=self._query(ctx, Literal("RUN_ID"), Literal("RUN_DATE")),
         )
         return StepPlan(
-            f"evaluate {self.settings.forecasts} against seasonal-naive ({self._season(ctx)})",
+            f"evaluate {self.settings.forecasts} against seasonal-naive ({self.season(ctx)})",
             (statement,),
         )
 
@@ -107,7 +108,7 @@ class EvaluateForecasts(Step["EvaluateForecasts.Settings"]):
             return StepResult(
                 rows=0, message="nothing to evaluate", warnings=("no series has validation days to score",)
             )
-        every, season = self._features(ctx).every, self._season(ctx)
+        every, season = self._features(ctx).every, self.season(ctx)
         several = every.plural if season > 1 else every.noun
         measured = f"one {every.noun} ahead, given the actual values of earlier {every.plural}: median RMSE {model:.2f}"
         naive = f"the value {season} {several} earlier (seasonal naive) {baseline:.2f}"
