@@ -88,7 +88,9 @@ def backtest(rows: pd.DataFrame, models: Sequence[str], value: str) -> alt.Layer
         domain=["actual", *models],
         range=[GREY, *(MANY[number % (len(MANY) - 1)] for number in range(len(models)))],
     )
-    color = alt.Color("MODEL:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3))
+    color = alt.Color(
+        "MODEL:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3, symbolOpacity=1)
+    )
     band = (
         alt.Chart(chosen.dropna(subset=["LOW"]))
         .mark_area(opacity=0.15)
