@@ -9,8 +9,10 @@ from typing import TypeVar
 import streamlit as st
 
 from snowpipe_ml.dashboard.cached import frame, last_record, look_again, source_of
+from snowpipe_ml.dashboard.data.forecasts import ForecastQueries
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
+from snowpipe_ml.dashboard.data.words import plain
 from snowpipe_ml.dashboard.inside import Runtime
 from snowpipe_ml.dashboard.views import forecast, models, monitor, run_it, runs
 from snowpipe_ml.engine.retry import DOES_NOT_EXIST, INVALID_IDENTIFIER, number_of
@@ -131,13 +133,29 @@ def _last_run(source: Source) -> None:
         st.caption(f"Last run: {row.STARTED_AT:%Y-%m-%d %H:%M} UTC, {ended}")
 
 
+def _last_period(source: Source, subject: Subject) -> None:
+    """Say where the data end: a run of today may be on data of long ago."""
+    queries = ForecastQueries(subject, source.attributes(subject))
+    try:
+        last = forecast.last_period(source, queries)
+    except Exception as error:
+        if number_of(error) not in (*DOES_NOT_EXIST, INVALID_IDENTIFIER):
+            raise
+        return  # the page says which table is missing
+    if last is not None:
+        st.caption(f"Last {subject.features.settings.every.noun} with data: {last}")
+
+
 def _subject(source: Source) -> Subject | None:
     """The table of forecasts that is chosen in the sidebar."""
+    chosen = source.subjects[0] if source.subjects else None
     with st.sidebar:
-        st.markdown(f"**{source.spec.pipeline.name}** on {source.spec.target_name}")
+        st.markdown(f"**{plain(source.spec.pipeline.name)}**, target {plain(source.spec.target_name)}")
         _last_run(source)
         if len(source.subjects) > 1:
             names = [one.name for one in source.subjects]
             name = st.selectbox("Forecasts", names, key="subject")
-            return source.subjects[names.index(name)]
-    return source.subjects[0] if source.subjects else None
+            chosen = source.subjects[names.index(name)]
+        if chosen is not None and last_record(source) is not None:
+            _last_period(source, chosen)
+    return chosen

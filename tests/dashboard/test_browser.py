@@ -121,13 +121,13 @@ def test_a_cell_leads_to_the_forecast_and_the_reasons_of_the_tables(
     shown = " ".join(metrics.all_inner_texts())
     assert f"{row['PREDICTION']:,.1f}" in shown
     assert f"{row['LOW']:,.1f} to {row['HIGH']:,.1f}" in shown
-    told = page.get_by_text(re.compile("Signed contributions of ridge")).inner_text()
-    assert f"{row['BASE']:,.4g} without them" in told
+    told = page.get_by_text(re.compile("the signed contribution of one of them")).inner_text()
+    assert f"leave the forecast at {row['PREDICTION']:,.1f}" in told
     bar = page.locator("[aria-label*='feature: value 7 days earlier']").first
 
     def shown_part() -> float:
         label = bar.get_attribute("aria-label")
-        found = re.search(r"contribution to SOLD per day: ([^;]+)", label)
+        found = re.search(r"part of the forecast, in SOLD per day: ([^;]+)", label)
         assert found is not None, label
         return float(found[1].replace("−", "-"))
 
@@ -176,7 +176,7 @@ def test_a_run_with_another_horizon_is_started_and_appears(browser: Any, site: t
     run_id = told.split()[1]
     page.close()
     other.reload()
-    other.get_by_text(re.compile("5 series, 5 periods from 2023-03-12 to 2023-03-16")).wait_for()
+    other.get_by_text(re.compile("5 series for 5 days from 2023-03-12 to 2023-03-16")).wait_for()
     other.close()
     runs = visit(browser, site[0] + "runs", "Runs")
     chosen = runs.get_by_role("combobox", name=re.compile("Run"))

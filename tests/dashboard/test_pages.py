@@ -11,8 +11,8 @@ from snowpipe_ml import Pipeline
 from snowpipe_ml.dashboard.data import monitoring, next_run
 from snowpipe_ml.dashboard.data.forecasts import Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.scores import boards_of
-from snowpipe_ml.dashboard.data.source import Source
-from snowpipe_ml.dashboard.data.words import plain
+from snowpipe_ml.dashboard.data.source import Source, open_source
+from snowpipe_ml.dashboard.data.words import number_words, plain, reason_words, value_words
 from snowpipe_ml.sql import Sql
 from tests.conftest import write_spec
 from tests.dashboard.conftest import SPEC
@@ -130,10 +130,11 @@ def test_a_chosen_series_has_the_forecast_and_the_reasons_of_the_table(ran: Path
             "weekend": row["WEEKEND_EXPLANATION"],
         }
     )
-    assert any(
-        f"{row['BASE']:,.4g} without them" in text.value and "Signed contributions of ridge" in text.value
-        for text in app.markdown
-    )
+    (told,) = [text.value for text in app.markdown if "signed contribution" in text.value]
+    assert f"leave the forecast at {row['PREDICTION']:,.1f}" in told
+    lowered = reason_words("SOLD per day", "ridge", 61.12, 58.78).explanation
+    assert "lower the forecast from 61.1 to 58.8" in lowered
+    assert any("The data end with 2023-03-11." in text.value for text in app.caption)
 
 
 def test_series_are_searched_and_filtered(ran: Path) -> None:
@@ -237,6 +238,12 @@ def test_runs_show_their_steps_details_sql_lineage_and_the_next_plan(ran: Path, 
     counts = source.history(lambda history: {record.step: record.rows for record in history.steps()})
     assert shown["features"] == counts["features"] == 350
     assert "stages.models" not in shown
+    warned = dict(zip(steps["STEP"], steps["WARNINGS"], strict=True))
+    assert warned["watch"] == 1
+    assert any(
+        text.value.startswith("In the graph: ") and "with 2 warnings. Not in it" in text.value
+        for text in app.caption
+    )
     run_id = app.selectbox(key="run").value
     app.selectbox(key=f"step of {run_id}").set_value("shops").run()
     assert any("MAX_BY(SHOP_NAME" in code.value for code in app.code)
@@ -262,6 +269,12 @@ def test_a_spec_without_forecasts_or_runs_says_what_to_do(tmp_path: Path) -> Non
     assert "does not permit runs" in app.info[0].value
 
 
+def test_the_sidebar_says_where_the_data_end(ran: Path) -> None:
+    app = AppTest.from_function(whole, args=(str(ran),), default_timeout=60).run()
+    assert not app.exception
+    assert "Last day with data: 2023-03-11" in [text.value for text in app.sidebar.caption]
+
+
 def test_tables_that_no_run_has_written_are_named(tmp_path: Path) -> None:
     path = write_spec(tmp_path, SPEC.replace("FROM TABLE(GENERATOR", "FROM NOWHERE, TABLE(GENERATOR"))
     assert not Pipeline.from_yaml(path).run().ok
@@ -272,6 +285,30 @@ def test_tables_that_no_run_has_written_are_named(tmp_path: Path) -> None:
 
 
 HOSTILE = "<b>x</b> *y* $z$ :bike: 🚲"
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "expected"),
+    [
+        (58.78, None, "58.8"),
+        (1234.5, None, "1,234.5"),
+        (0.0312, None, "0.0312"),
+        (-0.2, 24.0, "-0.2"),
+        (0.0, None, "0.0"),
+        (None, None, "none"),
+        (float("nan"), 3.0, "none"),
+    ],
+)
+def test_numbers_of_one_forecast_have_the_same_decimals(
+    value: float | None, like: float | None, expected: str
+) -> None:
+    assert number_words(value, like) == expected
+
+
+def test_a_count_is_named_after_what_is_counted(ran: Path, tmp_path: Path, source: Source) -> None:
+    assert value_words(source.subjects[0]) == "SOLD per day"
+    path = write_spec(tmp_path, SPEC.replace("value: SOLD, target: SOLD", "target: COUNT"))
+    assert value_words(open_source(path).subjects[0]) == "sales per day"
 
 
 def test_names_with_markup_and_missing_forecasts_are_shown(copied: Path) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from snowpipe_ml.dashboard.charts.colors import GREY, INK, ORANGE
+from snowpipe_ml.dashboard.charts.colors import GREY, INK, LIGHT, LOWERS, ORANGE, RAISES
 
 if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
 _PER_ROW = (9, 22)  # pixels of a row of the heat map, at least and at most
+_HEIGHT = 540  # of the heat map, unless that makes rows too high or too low
+# Such as `Sat`, `2`, and `Apr` below the first day and the first of each month.
+_DAY = """[utcFormat(toDate(datum.value), '%a'), utcFormat(toDate(datum.value), '%-d'),
+datum.index === 0 || utcdate(toDate(datum.value)) === 1 ? utcFormat(toDate(datum.value), '%b') : '']"""
 
 
 def period_texts(dates: pd.Series[pd.Timestamp], *, within_a_day: bool) -> pd.Series[str]:
@@ -31,7 +35,9 @@ def time_axis(dates: pd.Series[pd.Timestamp]) -> alt.Axis:
     )
 
 
-def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative: bool) -> alt.Chart:
+def heat_map(
+    cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative: bool, daily: bool = False
+) -> alt.Chart:
     """Draw series by period, coloured by value. Choosing a cell selects SERIES and PERIOD as ``cell``.
 
     Args:
@@ -39,6 +45,7 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
         labels: the labels in order.
         value: the words for a value.
         relative: colour by RATIO, so that large series do not hide the pattern of small ones.
+        daily: whether a period is a day, which is labelled with its day of the week.
     """
     import altair as alt
 
@@ -54,12 +61,17 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
         legend=alt.Legend(orient="top", gradientLength=180, titleLimit=300),
     )
     chosen = alt.selection_point(name="cell", fields=["SERIES", "PERIOD"], on="click", empty=True)
-    step = max(_PER_ROW[0], min(_PER_ROW[1], 420 // max(1, len(labels))))
+    step = max(_PER_ROW[0], min(_PER_ROW[1], _HEIGHT // max(1, len(labels))))
+    axis = (
+        alt.Axis(labelOverlap=True, orient="top", labelExpr=_DAY, labelAngle=0)
+        if daily
+        else alt.Axis(labelOverlap=True, orient="top", labelAngle=-60)
+    )
     chart: alt.Chart = (
         alt.Chart(drawn, height=alt.Step(step))
         .mark_rect(cursor="pointer")
         .encode(
-            x=alt.X("PERIOD:O", title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=True, orient="top")),
+            x=alt.X("PERIOD:O", title=None, axis=axis),
             y=alt.Y(
                 "LABEL:N",
                 sort=None,
@@ -68,7 +80,7 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
                     labelLimit=150,
                     labelFlush=False,
                     labelOverlap=step < 9,
-                    labelFontSize=min(11, max(8, step - 3)),
+                    labelFontSize=min(12, max(8, step - 3)),
                 ),
             ),
             color=color,
@@ -86,38 +98,42 @@ def heat_map(cells: pd.DataFrame, labels: Sequence[str], value: str, *, relative
     return chart
 
 
-def series_chart(points: pd.DataFrame, value: str, chosen: str | None) -> alt.LayerChart:
+def series_chart(
+    points: pd.DataFrame, value: str, chosen: str | None, *, ahead: str, interval: str
+) -> alt.LayerChart:
     """Draw a series: what is known, the predictions of the past, the forecast and its interval.
 
     Args:
-        points: WHEN, KIND (``actual``, ``one period ahead``, ``forecast``), VALUE, LOW, HIGH.
+        points: WHEN, KIND (``actual``, ``forecast``, or the words of ``ahead``), VALUE, LOW, HIGH.
         value: the words for a value.
         chosen: the period to mark.
+        ahead: the words for the predictions of the past, such as ``one day ahead``.
+        interval: the words for the interval.
     """
     import altair as alt
     import pandas as pd
 
-    kinds = ["actual", "one period ahead", "forecast"]
+    kinds = ["actual", ahead, "forecast", interval]
     x = alt.X("WHEN:T", title=None, axis=time_axis(points["WHEN"]))
     band = (
         alt.Chart(points[points["KIND"] == "forecast"])
-        .mark_area(opacity=0.2, color=INK)
-        .encode(x=x, y=alt.Y("LOW:Q", title=value), y2="HIGH:Q")
+        .mark_area(opacity=0.45)
+        .encode(x=x, y=alt.Y("LOW:Q", title=value), y2="HIGH:Q", color=alt.datum(interval))
     )
     lines = (
         alt.Chart(points)
         .mark_line(point=alt.OverlayMarkDef(size=18))
         .encode(
             x=x,
-            y=alt.Y("VALUE:Q", title=value, scale=alt.Scale(zero=False)),
+            y=alt.Y("VALUE:Q", title=value, scale=alt.Scale(zero=_from_zero(points))),
             color=alt.Color(
                 "KIND:N",
                 title=None,
-                scale=alt.Scale(domain=kinds, range=[GREY, ORANGE, INK]),
-                legend=alt.Legend(orient="top"),
+                scale=alt.Scale(domain=kinds, range=[GREY, ORANGE, INK, LIGHT]),
+                legend=alt.Legend(orient="top", symbolType="square", symbolStrokeWidth=0, columns=4),
             ),
             strokeDash=alt.StrokeDash(
-                "KIND:N", legend=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [3, 3], [1, 0]])
+                "KIND:N", legend=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [3, 3], [1, 0], [1, 0]])
             ),
             tooltip=[
                 alt.Tooltip("WHEN:T", title="period"),
@@ -131,25 +147,37 @@ def series_chart(points: pd.DataFrame, value: str, chosen: str | None) -> alt.La
     layers: list[alt.Chart] = [band, lines]
     if chosen is not None:
         mark = pd.DataFrame({"WHEN": [pd.Timestamp(chosen)]})
-        layers.append(alt.Chart(mark).mark_rule(color=INK, strokeDash=[2, 2]).encode(x=x))
+        at = alt.Chart(mark).encode(x=x)
+        layers.append(at.mark_rule(color=INK, strokeDash=[2, 2]))
+        named = at.mark_text(color=INK, align="right", dx=-4, baseline="top").encode(
+            y=alt.value(0), text=alt.value(chosen)
+        )
+        layers.append(named)
     return alt.LayerChart(layer=layers).properties(height=320)
+
+
+def _from_zero(points: pd.DataFrame) -> bool:
+    """Whether the axis of values begins at zero: not for values that are all far from it."""
+    values = points[["VALUE", "LOW", "HIGH"]].astype(float)
+    least, most = values.min().min(), values.max().max()
+    return bool(least < 0.5 * most)
 
 
 def reasons_chart(reasons: pd.DataFrame, title: str) -> alt.LayerChart:
     """Draw the attributions of a forecast as bars, the largest first.
 
     Args:
-        reasons: FEATURE (in words), VALUE, ATTRIBUTION.
+        reasons: FEATURE (in words), LABEL (these with its value), VALUE, ATTRIBUTION.
         title: the words for an attribution.
     """
     import altair as alt
 
     base = alt.Chart(reasons).encode(
         y=alt.Y(
-            "FEATURE:N",
-            sort=list(reasons["FEATURE"]),
+            "LABEL:N",
+            sort=list(reasons["LABEL"]),
             title=None,
-            axis=alt.Axis(labelLimit=220, labelFlush=False),
+            axis=alt.Axis(labelLimit=240, labelFlush=False),
         ),
         x=alt.X("ATTRIBUTION:Q", title=title, axis=alt.Axis(tickCount=8)),
         tooltip=[
@@ -159,7 +187,7 @@ def reasons_chart(reasons: pd.DataFrame, title: str) -> alt.LayerChart:
         ],
     )
     bars = base.mark_bar().encode(
-        color=alt.condition(alt.datum.ATTRIBUTION < 0, alt.value(ORANGE), alt.value(INK))
+        color=alt.condition(alt.datum.ATTRIBUTION < 0, alt.value(LOWERS), alt.value(RAISES))
     )
     return alt.LayerChart(layer=[bars]).properties(height=alt.Step(22))
 

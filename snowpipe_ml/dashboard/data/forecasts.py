@@ -159,6 +159,10 @@ SELECT * FROM FOUND{where} ORDER BY {order} LIMIT {most}""",
             series=Literal(series),
         )
 
+    def last(self) -> Sql:
+        """Return the query of the last period with a known value: DATE."""
+        return sql("SELECT MAX(DATE) AS DATE FROM ({past}) WHERE ACTUAL IS NOT NULL", past=self._past())
+
     def left_out(self) -> Sql:
         """Return the query of the series without a forecast and why: SERIES, REASON."""
         untrained = sql(

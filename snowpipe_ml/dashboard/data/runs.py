@@ -62,12 +62,13 @@ WHERE R.PIPELINE = {pipeline} AND R.TARGET = {target} ORDER BY R.RUN_ID DESC LIM
         )
 
     def steps(self, run_id: str) -> Sql:
-        """Return the query of the steps of a run: STEP, STATUS, SECONDS, ROW_COUNT, MESSAGE, ERROR, AT, in order.
+        """Return the query of the steps of a run: STEP, STATUS, SECONDS, ROW_COUNT, MESSAGE, ERROR, WARNINGS, AT, in order.
 
-        A step that has begun and not ended has the status ``running``.
+        WARNINGS is the number of them. A step that has begun and not ended has the status ``running``.
         """
         return sql(
-            """SELECT STEP, IFF(EVENT = 'step_started', 'running', STATUS) AS STATUS, SECONDS, ROW_COUNT, MESSAGE, ERROR, AT
+            """SELECT STEP, IFF(EVENT = 'step_started', 'running', STATUS) AS STATUS, SECONDS, ROW_COUNT, MESSAGE, ERROR,
+  NULLIF(ARRAY_SIZE(PARSE_JSON(DETAILS):warnings), 0) AS WARNINGS, AT
 FROM {events} WHERE {own} AND RUN_ID = {run} AND EVENT IN ('step_started', 'step_finished')
 QUALIFY ROW_NUMBER() OVER (PARTITION BY STEP ORDER BY AT DESC, IFF(EVENT = 'step_started', 0, 1) DESC) = 1
 ORDER BY AT, STEP""",

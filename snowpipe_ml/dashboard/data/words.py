@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -22,8 +23,28 @@ def plain(text: str) -> str:
 
 
 def value_words(subject: Subject) -> str:
-    """Return the words for a forecast value, such as ``COUNT per day``."""
-    return f"{subject.target.name} per {subject.features.settings.every.noun}"
+    """Return the words for a forecast value, such as ``SALES per day``, or ``orders per day`` for a count of ORDERS."""
+    settings = subject.features.settings
+    name = subject.target.name
+    counted = next((one for one in settings.all_targets if one.name == subject.target), None)
+    if name == "COUNT" and counted is not None and counted.value is None:
+        table = settings.from_.parts[-1].name
+        name = table.lower().replace("_", " ") if table.isupper() else table
+    return f"{name} per {settings.every.noun}"
+
+
+def number_words(value: float | None, like: float | None = None) -> str:
+    """Return a number of the forecast as text: with one decimal, or more if it is small.
+
+    Args:
+        value: the number; None or NaN if there is none.
+        like: the number whose decimals it gets, such as the forecast of an interval; its own by default.
+    """
+    if value is None or math.isnan(value):
+        return "none"
+    size = abs(value if like is None or math.isnan(like) else like)
+    decimals = 1 if size >= 1 or size == 0 else min(6, 2 - math.floor(math.log10(size)))
+    return f"{value:,.{decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -54,9 +75,19 @@ def reason_words(value: str, model: str, base: float | None, prediction: float) 
             f"Shares of attention: how much {model} looked at each feature. They have no sign, do not add up to the "
             "forecast, and do not say whether a feature raises or lowers it.",
         )
+    before, after = number_words(base, prediction), number_words(prediction)
+    verb = "lower" if prediction < base else "raise"
+    change = (
+        f"leave the forecast at {after}"
+        if before == after
+        else f"{verb} the forecast from {before} to {after}"
+    )
     return ReasonWords(
-        f"contribution to {value}",
-        f"Signed contributions of {model}. It would forecast {base:,.4g} without them; they add {prediction - base:+,.4g}, "
-        f"which gives {prediction:,.4g}."
-        + (" Members that give no reasons are part of the first number." if model == "ensemble" else ""),
+        f"part of the forecast, in {value}",
+        f"The values of the features {change}. A bar is the signed contribution of one of them."
+        + (
+            f" Not all members of an ensemble have contributions: the others are in the {before}."
+            if model == "ensemble"
+            else ""
+        ),
     )

@@ -12,7 +12,7 @@ from snowpipe_ml.dashboard.data.attributes import Attributes
 from snowpipe_ml.dashboard.data.forecasts import MOST_SERIES, ORDERS, Filter, ForecastQueries
 from snowpipe_ml.dashboard.data.source import Source
 from snowpipe_ml.dashboard.data.subject import Subject
-from snowpipe_ml.dashboard.data.words import plain, reason_words, value_words
+from snowpipe_ml.dashboard.data.words import number_words, plain, reason_words, value_words
 from snowpipe_ml.dashboard.views.tables import number_column
 from snowpipe_ml.steps.forecasting.words import feature_words
 
@@ -44,15 +44,18 @@ def show(source: Source, subject: Subject) -> None:
         RATIO=cells["PREDICTION"] / cells.groupby("SERIES")["PREDICTION"].transform("mean").replace(0, pd.NA),
     )
     many = f"the first {len(series)}" if len(series) == wanted.most else str(len(series))
+    every, last = subject.features.settings.every, last_period(source, queries)
     st.caption(
-        f"{many} series, {cells['PERIOD'].nunique()} periods from {cells['PERIOD'].min()} to {cells['PERIOD'].max()}, "
-        f"in {value}. Choose a cell or a series to see its history, interval and reasons."
+        f"Forecasts of {many} series for {cells['PERIOD'].nunique()} {every.plural} from {cells['PERIOD'].min()} to "
+        f"{cells['PERIOD'].max()}, in {value}."
+        + ("" if last is None else f" The data end with {last}.")
+        + " Choose a cell or a series to see its history, interval and reasons."
     )
     tabs = st.tabs(
         ["Heat map", "Map", "Table"] if attributes and attributes.placed else ["Heat map", "Table"]
     )
     with tabs[0]:
-        _heat_map(cells, list(labels.values()), value)
+        _heat_map(cells, list(labels.values()), value, daily=every.name == "day")
     if attributes and attributes.placed:
         with tabs[1]:
             _map(series.assign(LABEL=series["SERIES"].map(labels)), value)
@@ -60,6 +63,13 @@ def show(source: Source, subject: Subject) -> None:
         _table(series, cells, attributes)
     _one(source, queries, series, labels, value)
     _left_out(source, queries)
+
+
+def last_period(source: Source, queries: ForecastQueries) -> str | None:
+    """Return the last period with a known value, as text; None if there is none."""
+    rows = frame(source, queries.last()).dropna()
+    within = queries.subject.features.settings.every.within_a_day
+    return None if rows.empty else str(charts.period_texts(rows["DATE"], within_a_day=within).iloc[0])
 
 
 def _filter(source: Source, queries: ForecastQueries) -> Filter:
@@ -104,7 +114,7 @@ def _labels(series: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _heat_map(cells: pd.DataFrame, labels: list[str], value: str) -> None:
+def _heat_map(cells: pd.DataFrame, labels: list[str], value: str, *, daily: bool) -> None:
     relative = st.toggle(
         "Colour each series relative to its own mean",
         key="relative",
@@ -112,7 +122,7 @@ def _heat_map(cells: pd.DataFrame, labels: list[str], value: str) -> None:
     )
     with st.container(height=600 if len(labels) > _WITHOUT_SCROLLING else "content", border=False):
         st.altair_chart(
-            charts.heat_map(cells, labels, value, relative=relative),
+            charts.heat_map(cells, labels, value, relative=relative, daily=daily),
             on_select=_choose_cell,
             selection_mode="cell",
             key="heat",
@@ -202,26 +212,33 @@ def _one(
     period = st.select_slider("Period", periods, key="period") if len(periods) > 1 else periods[0]
     at = ahead[ahead["PERIOD"] == period].iloc[0]
     numbers = st.columns(3)
-    value_at = "none" if pd.isna(at["PREDICTION"]) else f"{at['PREDICTION']:,.1f}"
-    numbers[0].metric(f"Forecast for {period}", value_at)
-    interval = "none" if pd.isna(at["LOW"]) else f"{at['LOW']:,.1f} to {at['HIGH']:,.1f}"
+    numbers[0].metric(f"Forecast for {period}", number_words(at["PREDICTION"]))
+    numbers[0].caption(value)
+    ends = [number_words(at[end], at["PREDICTION"]) for end in ("LOW", "HIGH")]
     level = queries.subject.interval
-    numbers[1].metric("Interval" if level is None else f"{100 * level:g} % interval", interval)
+    interval = "interval" if level is None else f"{100 * level:g} % interval"
+    numbers[1].metric(interval.capitalize(), "none" if pd.isna(at["LOW"]) else " to ".join(ends))
+    numbers[1].caption(value)
     numbers[2].metric("Model", str(at["MODEL"]))
+    one_ahead = f"one {every.noun} ahead"
     known = rows[rows["PART"] != "forecast"]
     points = pd.concat(
         [
             known.assign(KIND="actual", VALUE=known["ACTUAL"]),
-            known.assign(KIND="one period ahead", VALUE=known["PREDICTION"]),
+            known.assign(KIND=one_ahead, VALUE=known["PREDICTION"]),
             ahead.assign(KIND="forecast", VALUE=ahead["PREDICTION"]),
         ]
     )[["DATE", "KIND", "VALUE", "LOW", "HIGH"]]
     points = points.assign(WHEN=pd.to_datetime(points["DATE"])).drop(columns="DATE")
-    st.altair_chart(charts.series_chart(points.dropna(subset=["VALUE"]), value, period), key="one")
-    st.caption(
-        "The orange line predicts each past period from the actual values before it. "
-        "The forecast has only its own earlier values to go on, so its errors are larger."
+    drawn = charts.series_chart(
+        points.dropna(subset=["VALUE"]), value, period, ahead=one_ahead, interval=interval
     )
+    st.altair_chart(drawn, key="one")
+    if known["PREDICTION"].notna().any():
+        st.caption(
+            f"Orange: what the model says of each past {every.noun}, knowing the actual values before it. "
+            "The forecast reaches further ahead, so its errors are larger."
+        )
     _reasons(source, queries, key, period, value)
 
 
@@ -247,9 +264,13 @@ def _reasons(source: Source, queries: ForecastQueries, series: str, period: str,
     else:
         base = None if pd.isna(row["BASE"]) else float(row["BASE"])
         told = reason_words(value, str(row["MODEL"]), base, float(row["PREDICTION"]))
+        found["LABEL"] = [
+            name if pd.isna(of) else f"{name} = {of:.4g}"
+            for name, of in zip(found["FEATURE"], found["VALUE"], strict=True)
+        ]
         found = found.sort_values("ATTRIBUTION", key=lambda values: -values.abs(), kind="stable")
         found = found.astype({"VALUE": float, "ATTRIBUTION": float})
-        st.write(told.explanation)
+        st.write(plain(told.explanation))
         st.altair_chart(charts.reasons_chart(found, told.title), key="reasons")
         with st.expander("As a table"):
             st.dataframe(

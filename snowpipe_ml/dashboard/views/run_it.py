@@ -27,6 +27,8 @@ from snowpipe_ml.errors import SnowpipeMLError, UsageError
 from snowpipe_ml.spec.fanout import is_object
 from snowpipe_ml.text.durations import seconds_text
 
+_DATE = "YYYY-MM-DD"
+_YAML_FONT = "<style>.stTextArea textarea { font-family: ui-monospace, Menlo, Consolas, monospace; }</style>"
 _MARKS = {
     "success": ":material/check_circle:",
     "failed": ":material/error:",
@@ -61,7 +63,7 @@ def _tasks(source: Source) -> None:
     st.markdown("The run is a run of the task graph, with the variables that it was deployed with.")
     with st.form("tasks", border=True):
         run_date = st.date_input(
-            "Run date", value=None, key="run date", help="When the graph is due if empty"
+            "Run date", value=None, key="run date", format=_DATE, help="When the graph is due if empty"
         )
         asked = st.form_submit_button("Start the task graph", type="primary")
     if not asked:
@@ -90,6 +92,7 @@ def _started(source: Source) -> StartedRun | None:
 
 def _form(source: Source) -> None:
     st.header("A new run")
+    st.html(_YAML_FONT)
     fields = variables.fields(source.spec)
     _last_values(source, fields)
     _suggest(fields)
@@ -99,7 +102,9 @@ def _form(source: Source) -> None:
         if hidden:
             st.caption(f"Not shown, because they are secrets: {', '.join(hidden)}.")
         first, second = st.columns(2)
-        run_date = first.date_input("Run date", value=None, key="run date", help="Today (UTC) if empty")
+        run_date = first.date_input(
+            "Run date", value=None, key="run date", format=_DATE, help="Today (UTC) if empty"
+        )
         select = second.text_input(
             "Steps",
             key="select",
@@ -108,6 +113,7 @@ def _form(source: Source) -> None:
         )
         refresh = st.checkbox("Run every step, changed or not", key="refresh")
         asked = st.form_submit_button("Start the run", type="primary")
+        _duration(source)
     if not asked:
         return
     try:
@@ -124,6 +130,19 @@ def _form(source: Source) -> None:
         st.error(str(error))
         return
     st.rerun()
+
+
+def _duration(source: Source) -> None:
+    """Say how long the last run took that has ended."""
+    if last_record(source) is None:
+        return
+    runs = frame(source, source.runs().last()).dropna(subset=["SECONDS"])
+    if not runs.empty:
+        last = runs.iloc[0]
+        st.caption(
+            f"The last run took {seconds_text(float(last['SECONDS']))}: {last['SUCCESS']} steps and declared objects ran, "
+            f"{last['REUSED']} were unchanged."
+        )
 
 
 def _last_values(source: Source, fields: list[Field]) -> None:
@@ -177,6 +196,8 @@ def _widgets(fields: list[Field]) -> dict[str, object]:
             places = list(st.columns(2))
         with places.pop(0):
             entered[field.name] = _widget(field)
+            if field.help:
+                st.caption(plain(field.help))
     return entered
 
 
@@ -186,7 +207,7 @@ def _lines(field: Field) -> int:
 
 def _widget(field: Field) -> object:
     key = f"variable {field.name}"
-    told = "\n\n".join([*([field.help] if field.help else []), f"The variable `{field.name}`"])
+    told = f"The variable `{field.name}`"
     if key not in st.session_state:
         st.session_state[key] = field.value
     if field.kind is Kind.SWITCH:

@@ -29,6 +29,9 @@ _BY_WIDTH = """<style>
 </style>"""
 
 
+_ENDED = {"success": "ran", "reused": "unchanged", "omitted": "left out"}
+
+
 def show(source: Source, subject: Subject | None) -> None:
     """Show the page."""
     st.title("Runs")
@@ -74,12 +77,28 @@ def _graph(source: Source, steps: pd.DataFrame) -> None:
         row = by_name.get(name)
         boxes.append(charts.Box(name, _result(row), "" if row is None else str(row.STATUS)))
     _draw(boxes, next_run.shown_edges(source.graph), "run")
-    counts = steps["STATUS"].value_counts()
+    drawn = steps["STEP"].isin([box.name for box in boxes])
+    told = [f"In the graph: {_counted(steps[drawn])}."]
+    if not drawn.all():
+        told.append(f"Not in it, as stages and tables that the spec declares: {_counted(steps[~drawn])}.")
     st.caption(
-        "Steps and declared objects: "
-        + ", ".join(f"{count} {status}" for status, count in counts.items())
-        + ". Green: ran; dashed: unchanged, or not in the run; red: failed; orange: skipped; blue: running."
+        " ".join(told)
+        + " Green: ran; dashed: unchanged, or not in the run; red: failed; orange: skipped; blue: running."
     )
+
+
+def _counted(steps: pd.DataFrame) -> str:
+    """The number of steps by how they ended, and of their warnings."""
+    told = [
+        f"{count} {_ENDED.get(str(status), status)}"
+        for status, count in steps["STATUS"].value_counts().items()
+    ]
+    warnings = int(steps["WARNINGS"].fillna(0).sum())
+    return ", ".join(told) + (f", with {_warnings(warnings)}" if warnings else "")
+
+
+def _warnings(count: int) -> str:
+    return f"{count} warning{'' if count == 1 else 's'}"
 
 
 def _draw(boxes: Sequence[charts.Box], edges: Sequence[tuple[str, str]], name: str) -> None:
@@ -98,12 +117,15 @@ def _result(row: object) -> tuple[str, ...]:
 
     if row is None:
         return ("not in this run",)
-    status, seconds, rows = (getattr(row, name) for name in ("STATUS", "SECONDS", "ROW_COUNT"))
+    names = ("STATUS", "SECONDS", "ROW_COUNT", "WARNINGS")
+    status, seconds, rows, warnings = (getattr(row, name) for name in names)
     told = [] if status == "success" else [str(status)]
     if not pd.isna(seconds) and status not in ("reused", "skipped", "omitted"):
         told.append(seconds_text(float(seconds)))
     if not pd.isna(rows):
         told.append(f"{int(rows):,} row{'' if rows == 1 else 's'}")
+    if not pd.isna(warnings):
+        told.append(_warnings(int(warnings)))
     return tuple(told)
 
 
@@ -120,6 +142,7 @@ def _steps(source: Source, run_id: str, steps: pd.DataFrame) -> None:
             "ROW_COUNT": st.column_config.NumberColumn("Rows", format="localized"),
             "MESSAGE": "Message",
             "ERROR": "Error",
+            "WARNINGS": st.column_config.NumberColumn("Warnings", format="%d"),
             "AT": st.column_config.DatetimeColumn("Recorded at (UTC)", format="YYYY-MM-DD HH:mm:ss"),
         },
     )
