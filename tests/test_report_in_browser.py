@@ -95,7 +95,8 @@ def test_forecasts_and_plots_are_drawn(chromium: Any, plotted: Pipeline, width: 
         widths = page.evaluate(_WIDTHS)
         assert len(widths) == 4
         assert all(natural > 300 for natural in widths)
-        page.click("button.larger")
+        if width > 640:  # on a phone, the graph is two steps wide and needs no enlarging
+            page.click("button.larger")
         check_layout(page)
 
 

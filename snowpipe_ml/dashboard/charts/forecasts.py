@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _PER_ROW = (9, 22)  # pixels of a row of the heat map, at least and at most
 _HEIGHT = 540  # of the heat map, unless that makes rows too high or too low
-# Such as `Sat`, `2`, and `Apr` below the first day and the first of each month.
-_DAY = """[utcFormat(toDate(datum.value), '%a'), utcFormat(toDate(datum.value), '%-d'),
-datum.index === 0 || utcdate(toDate(datum.value)) === 1 ? utcFormat(toDate(datum.value), '%b') : '']"""
+# Such as `Sat` above `2`, and `Apr 1` for the first day and the first of each month.
+_DAY = """[utcFormat(toDate(datum.value), '%a'), utcFormat(toDate(datum.value),
+datum.index === 0 || utcdate(toDate(datum.value)) === 1 ? '%b %-d' : '%-d')]"""
 
 
 def period_texts(dates: pd.Series[pd.Timestamp], *, within_a_day: bool) -> pd.Series[str]:
@@ -130,7 +130,9 @@ def series_chart(
                 "KIND:N",
                 title=None,
                 scale=alt.Scale(domain=kinds, range=[GREY, ORANGE, INK, LIGHT]),
-                legend=alt.Legend(orient="top", symbolType="square", symbolStrokeWidth=0, columns=4),
+                legend=alt.Legend(
+                    orient="top", symbolType="square", symbolStrokeWidth=0, symbolOpacity=1, columns=2
+                ),
             ),
             strokeDash=alt.StrokeDash(
                 "KIND:N", legend=None, scale=alt.Scale(domain=kinds, range=[[1, 0], [3, 3], [1, 0], [1, 0]])
