@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -41,3 +42,11 @@ def test_snowpark_raises_it_as_it_does_with_a_server(session: Session) -> None:
         session.sql("DROP SCHEMA gone").collect()
     assert not is_transient(found.value)
     assert session.sql("SELECT 1").collect() == [(1,)]
+
+
+def test_a_closed_stream_of_the_caller_is_not_a_fault(session: Any) -> None:
+    session.sql("CREATE STAGE s").collect()
+    stream = io.BytesIO(b"1,2")
+    stream.close()
+    with pytest.raises(ValueError, match="closed file"):
+        session.file.put_stream(stream, "@s/file")

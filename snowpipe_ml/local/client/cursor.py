@@ -129,6 +129,10 @@ class Cursor:
         connection = self.connection
         if connection.is_closed():
             raise errors.error(250002, "08003", "Connection is closed")
+        if file_stream is not None and file_stream.closed:
+            raise ValueError(
+                "I/O operation on closed file."
+            )  # as the connector, which reads it before the statement
         for listener in connection.listeners:
             listener(command)
         self.query = command.strip(" \t\n\r")  # as the connector keeps it
