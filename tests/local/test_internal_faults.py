@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark import Session
-from snowflake.snowpark.exceptions import SnowparkSQLException
+from snowflake.snowpark.exceptions import SnowparkSQLException, SnowparkUploadFileException
 
 from snowpipe_ml.engine.retry import is_transient
 from snowpipe_ml.local.statements import databases
@@ -48,5 +48,5 @@ def test_a_closed_stream_of_the_caller_is_not_a_fault(session: Any) -> None:
     session.sql("CREATE STAGE s").collect()
     stream = io.BytesIO(b"1,2")
     stream.close()
-    with pytest.raises(ValueError, match="closed file"):
+    with pytest.raises(SnowparkUploadFileException, match="A file stream was closed"):
         session.file.put_stream(stream, "@s/file")
