@@ -185,7 +185,7 @@ def test_the_staged_copy_shows_the_forecasts(copied: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     shown = json.loads(done.stdout.splitlines()[-1])
     assert shown["titles"] == ["Forecast"]
-    assert shown["sidebar"] == "**demo** on local"
+    assert shown["sidebar"] == "**demo**, target local"
     assert "engine-" in shown["package"]
     assert shown["chosen"] == "s4"
     assert shown["metrics"]["Model"] == "ridge"
