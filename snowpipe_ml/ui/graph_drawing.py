@@ -54,6 +54,9 @@ class Drawing:
     height: float
 
 
+NOT_RUN = "not in this run"
+
+
 def is_drawn(node: str) -> bool:
     """Return whether a node of the graph is shown: a step or a source, and no other declared object."""
     return not is_object(node) or node.startswith("sources.")
@@ -115,14 +118,17 @@ def duration_text(seconds: float) -> str:
 
 def step_facts(record: StepRecord | None) -> str:
     """Return the state of a step unless it ran, its time and its rows on one line."""
-    if record is None:
-        return "not in this run"
-    told = [] if record.status == "success" else [record.status]
-    if record.seconds is not None and record.status not in ("reused", "skipped", "omitted"):
-        told.append(duration_text(record.seconds))
-    if record.rows is not None:
-        told.append(f"{record.rows:,} row{'' if record.rows == 1 else 's'}")
-    return " · ".join(told)
+    return NOT_RUN if record is None else " · ".join(facts(record.status, record.seconds, record.rows))
+
+
+def facts(status: str, seconds: float | None, rows: int | None) -> list[str]:
+    """Return what the box of a step says: its state unless it ran, its time and its rows."""
+    told = [] if status == "success" else [status]
+    if seconds is not None and status not in ("reused", "skipped", "omitted"):
+        told.append(duration_text(seconds))
+    if rows is not None:
+        told.append(f"{rows:,} row{'' if rows == 1 else 's'}")
+    return told
 
 
 def rows_of(names: Sequence[str], edges: Iterable[tuple[str, str]], most: int) -> list[list[str]]:

@@ -10,7 +10,7 @@ from snowpipe_ml.engine.plan.graph import Graph
 from snowpipe_ml.engine.records.history import Origin
 from snowpipe_ml.engine.run.planned import PlannedStep
 from snowpipe_ml.plugins import Kind
-from snowpipe_ml.spec.fanout import is_object
+from snowpipe_ml.ui.graph_drawing import is_drawn
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def plan(source: Source) -> list[Planned]:
     def compare(_: object) -> list[PlannedStep]:
         return source.pipeline.plan(source.spec.target_name, compare=True)
 
-    # The plan opens a connection of its own, and is made again if the process that serves it ends.
+    # The plan opens its own connection, and is made again if the process that serves it ends.
     return [_planned(step) for step in source.reader.call(compare)]
 
 
@@ -77,7 +77,7 @@ def shown_edges(graph: Graph) -> list[tuple[str, str]]:
     """Return the dependencies among the steps and sources, without those that others imply."""
     import networkx as nx
 
-    steps = [name for name in graph.nodes if not is_object(name) or name.startswith("sources.")]
+    steps = [name for name in graph.nodes if is_drawn(name)]
     reduced = nx.transitive_reduction(nx.DiGraph(graph.dag.subgraph(steps)))
     order = {name: number for number, name in enumerate(graph.nodes)}
     return sorted(reduced.edges, key=lambda edge: (order[edge[0]], order[edge[1]]))

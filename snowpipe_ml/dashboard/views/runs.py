@@ -19,6 +19,7 @@ from snowpipe_ml.engine.records.cost import run_cost
 from snowpipe_ml.errors import SnowpipeMLError
 from snowpipe_ml.spec.fanout import base_name, is_object
 from snowpipe_ml.text.durations import seconds_text
+from snowpipe_ml.ui.graph_drawing import NOT_RUN, facts, is_drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def _graph(source: Source, steps: pd.DataFrame) -> None:
     by_name = {str(row.STEP): row for row in steps.itertuples()}
     boxes = []
     for name in source.graph.nodes:
-        if is_object(name) and not name.startswith("sources."):
+        if not is_drawn(name):
             continue
         row = by_name.get(name)
         boxes.append(charts.Box(name, _result(row), "" if row is None else str(row.STATUS)))
@@ -116,17 +117,12 @@ def _result(row: object) -> tuple[str, ...]:
     import pandas as pd
 
     if row is None:
-        return ("not in this run",)
+        return (NOT_RUN,)
     names = ("STATUS", "SECONDS", "ROW_COUNT", "WARNINGS")
-    status, seconds, rows, warnings = (getattr(row, name) for name in names)
-    told = [] if status == "success" else [str(status)]
-    if not pd.isna(seconds) and status not in ("reused", "skipped", "omitted"):
-        told.append(seconds_text(float(seconds)))
-    if not pd.isna(rows):
-        told.append(f"{int(rows):,} row{'' if rows == 1 else 's'}")
-    if not pd.isna(warnings):
-        told.append(_warnings(int(warnings)))
-    return tuple(told)
+    known = (getattr(row, name) for name in names)
+    status, seconds, rows, warnings = (None if pd.isna(value) else value for value in known)
+    told = facts(str(status), seconds, None if rows is None else int(rows))
+    return (*told, *([] if warnings is None else [_warnings(int(warnings))]))
 
 
 def _steps(source: Source, run_id: str, steps: pd.DataFrame) -> None:
