@@ -20,6 +20,8 @@ def check_single(reader: Reader) -> None:
     Raises:
         ProgrammingError: 000008, as Snowflake does without ``num_statements``.
     """
+    if ";" not in reader.text:
+        return
     end = end_of_statement(reader.tokens, 0)
     if any(token.text != ";" for token in reader.tokens[end + 1 :]):
         raise errors.statement_count(len(list(split(reader.text))), 1)
