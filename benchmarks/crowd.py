@@ -28,23 +28,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
 # Imported before forking: 34 processes that import at once would take most of the time.
-import pandas  # noqa: E402, F401
-import snowflake.snowpark  # noqa: E402, F401
-import sqlglot  # noqa: E402, F401
+import pandas  # noqa: F401 - see above
+import snowflake.snowpark  # noqa: F401 - see above
+import sqlglot  # noqa: F401 - see above
 
-import snowpipe_ml.engine.run.run  # noqa: E402
-import snowpipe_ml.local.client.proxy  # noqa: E402
-import snowpipe_ml.local.python.registry  # noqa: E402
-import snowpipe_ml.local.translate.functions as functions  # noqa: E402
-import snowpipe_ml.steps.data.transform  # noqa: E402
-import snowpipe_ml.targets.local  # noqa: E402, F401
-from snowpipe_ml import Pipeline  # noqa: E402
-from snowpipe_ml.dashboard.data.source import open_source  # noqa: E402
-from snowpipe_ml.local import connect  # noqa: E402
+import snowpipe_ml.engine.run.run
+import snowpipe_ml.local.client.proxy
+import snowpipe_ml.local.python.registry
+import snowpipe_ml.local.translate.functions as functions
+import snowpipe_ml.steps.data.transform
+import snowpipe_ml.targets.local  # noqa: F401 - see above
+from snowpipe_ml import Pipeline
+from snowpipe_ml.dashboard.data.source import open_source
+from snowpipe_ml.local import connect
 
 for family in pkgutil.iter_modules(functions.__path__, functions.__name__ + "."):
     importlib.import_module(family.name)

@@ -3,7 +3,7 @@
     python benchmarks/long_life.py [--runs 10000] [--statements 100000]
 
 A pipeline of ten steps runs twice; the records of its second run are copied, as of earlier runs. Then each command that
-reads them is timed as a process of its own, with its start, after a first call.
+reads them is timed as a new process, start-up included, after a first call.
 
 One process runs statements that add, read, change and remove rows and replace tables of a small warehouse. Its memory and
 the size of its folder are printed as they grow.
@@ -21,11 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from snowpipe_ml import Pipeline  # noqa: E402
-from snowpipe_ml.local import connect  # noqa: E402
+from snowpipe_ml import Pipeline
+from snowpipe_ml.local import connect
 
 MB = 2**20
 STEPS = 10
@@ -79,7 +76,6 @@ def seconds(folder: Path, command: list[str]) -> tuple[float, float]:
         done = subprocess.run(
             words,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=False,

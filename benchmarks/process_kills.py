@@ -37,8 +37,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 # Imported before forking; otherwise each killed process would spend its time on imports.
-from tests.kills import kinds, runs  # noqa: E402
-from tests.kills.scene import Scene  # noqa: E402
+from tests.kills import kinds, runs  # noqa: E402 - found by the path that is added above
+from tests.kills.scene import Scene  # noqa: E402 - found by the path that is added above
 
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans become children of this process, so that none is overlooked
 # Each with its part of the kills.
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def attempted(folder: Path, options: argparse.Namespace) -> int:
-    """Kill processes of each kind on a warehouse of its own."""
+    """Kill processes of each kind, each kind on a new warehouse."""
     parts = {kind: KINDS[kind][0] for kind in options.kinds if kind != "clock"}
     wanted = {kind: -(-options.kills * part // sum(parts.values())) for kind, part in parts.items()}
     acts = {kind: KINDS[kind][1] for kind in parts}

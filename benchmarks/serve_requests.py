@@ -2,7 +2,7 @@
 
     python benchmarks/serve_requests.py [--requests 10000] [--slow 100] [--seed 1]
 
-The server is a process of its own. Printed are the statuses, the requests that were answered wrongly, the lines that
+The server runs in a separate process. The script prints the statuses, the requests that were answered wrongly, the lines that
 the server logged (a traceback would be one), and its memory after a tenth of the requests and at the end. Then the
 requests of one client, each a `SELECT 1`, are timed in turns with and without slow clients, which send a byte of a
 request twice a second; their cost is the median over the turns of the ratio of the median times.
@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.fuzz import wire  # noqa: E402
+from tests.fuzz import wire  # noqa: E402 - found by the path that is added above
 
 MB = 2**20
 TURNS, REQUESTS = 25, 100
@@ -47,7 +47,7 @@ def send_slowly(port: int, count: int, ready: Event) -> None:
 
 @contextmanager
 def slow_clients(port: int, count: int) -> Iterator[None]:
-    """Slow clients in a process of their own, so that they do not slow the one that measures."""
+    """Slow clients in another process, so that they do not slow the one that measures."""
     ready = multiprocessing.Event()
     process = multiprocessing.Process(target=send_slowly, args=(port, count, ready))
     process.start()

@@ -101,10 +101,10 @@ def of_serve(scene: Scene) -> int:
     def work() -> None:
         warnings.simplefilter("ignore")
         port = int((scene.folder / "port").read_text())
-        with snowflake.connector.connect(
-            account="local", user="local", password=TOKEN, host="127.0.0.1", port=port, protocol="http", database="D",
-            schema="PUBLIC", login_timeout=2, network_timeout=2,
-        ) as connection:  # fmt: skip
+        login = {"account": "local", "user": "local", "password": TOKEN, "database": "D", "schema": "PUBLIC"}
+        served = {"host": "127.0.0.1", "port": port, "protocol": "http"}
+        limits = {"login_timeout": 2, "network_timeout": 2}
+        with snowflake.connector.connect(**login, **served, **limits) as connection:
             scene.work(runner(connection), tuple(name for name in ACTS if name != "put"))
 
     server = scene.forked(serve)
