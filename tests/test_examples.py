@@ -60,7 +60,7 @@ for arguments in json.loads(sys.argv[1]):
 def commands(site: Path, *several: list[str]) -> list[tuple[str, str]]:
     """The output and the errors of commands in a process that finds the packages of the site.
 
-    A process of its own: a forked one has looked for installed packages before.
+    It runs in a new process: a forked one has looked for installed packages before.
     """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", COMMANDS, json.dumps(several)],

@@ -43,7 +43,7 @@ class TimeFormat:
             return datetime.strptime(text, self.python)
         found = re.fullmatch(self.python, text)
         if found is None:
-            raise ValueError(f"{text!r} is no quarter")
+            raise ValueError(f"{text!r} is not a quarter")
         return datetime(int(found["year"]), 3 * int(found["quarter"]) - 2, 1)
 
 

@@ -105,6 +105,7 @@ class Environment:
 
     def moved(self, value: _T) -> _T:
         """Return a value of the settings of a step with the names that objects have in the environment."""
+        # Each branch keeps the type of its value, which mypy cannot see.
         return self._moved(value)  # type: ignore[return-value]
 
     def _moved(self, value: object) -> object:

@@ -60,7 +60,7 @@ class Repo:
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        """Run git, as a user without settings of their own."""
+        """Run git, as a user without any settings."""
         identity = [
             "-c",
             "user.name=Someone",

@@ -2,8 +2,8 @@
 
 Python imports this module when it starts, because `make coverage` puts its folder on PYTHONPATH. That is the
 only variable it needs: workers of Python functions get no other one. The files of coverage.py are in the
-root of the repository, whatever the current folder of a process is. A forked process continues with a file
-of its own.
+root of the repository, whatever the current folder of a process is. A forked process continues with a new
+file.
 
 A worker of Python functions cannot open files of the repository and is killed when the warehouse closes. So
 it has its file from its beginning, in which it keeps its data up to its last answer; report.py reads it.

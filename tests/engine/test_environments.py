@@ -212,7 +212,7 @@ def test_warehouses_are_shared_and_not_changed(folder: Path) -> None:
 def test_a_session_of_the_callers_is_refused(tmp_path: Path) -> None:
     with (
         closing(snowpipe_ml.local_session()) as session,
-        pytest.raises(UsageError, match="sessions of its own"),
+        pytest.raises(UsageError, match="opens its own sessions"),
     ):
         pipeline(tmp_path, "pr_12").run(session=session)
 

@@ -1,6 +1,6 @@
 """Statements whose effect is all there or not there at all, and how to see which.
 
-An act leaves a trace of its own, so acts do not depend on each other's success.
+Each act leaves a different trace, so acts do not depend on each other's success.
 """
 
 from __future__ import annotations

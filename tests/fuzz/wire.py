@@ -48,7 +48,7 @@ _NAMES = (
 _TEXTS = ("SELECT 1", "SELECT ?", "BEGIN", "\x00'\";--\ud7ff", "x" * 1000, "TEXT", "FIXED", "BINARY")
 _QUERIES = ("databaseName=%27", "schemaName=a.b", "warehouse=%00", "roleName=%22", "&&=;", "requestId=%ff")
 
-# A server in a process of its own: it prints its port, and ends with its input.
+# A server in a separate process: it prints its port, and ends with its input.
 _SERVE = """
 import logging, sys, threading
 from pathlib import Path

@@ -4,7 +4,7 @@
 
     python -m tests.hostile.load FOLDER
 
-Each folder in FOLDER has one file, and steps and a table of its own. It prints a line of JSON for each: whether its steps
+Each folder in FOLDER has one file, and its own steps and table. It prints a line of JSON for each: whether its steps
 succeeded, what they told, the seconds they took, and the rows; and one for the process: its errors, and the peak of its
 memory above that after the load of a sound file.
 """

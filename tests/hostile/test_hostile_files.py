@@ -65,7 +65,7 @@ def faults_of(case: Case, found: dict[str, Any]) -> list[str]:
 
 
 def loaded(folder: Path, cases: list[Case]) -> tuple[dict[str, list[str]], dict[str, float], int]:
-    """Load cases in a process of their own; return their faults and seconds, and the memory that it took."""
+    """Load cases in a separate process; return their faults and seconds, and the memory that it took."""
     files = folder / "files"
     for case in cases:
         (files / case.name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Runs the example in Prefect with a server of its own, and prints what Prefect knows of it."""
+"""Runs the example in Prefect with its own server, and prints what Prefect knows of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example in Airflow, in an environment of its own."""
+"""The example in Airflow, in a separate environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ APART = Path(__file__).with_name("airflow_apart.py")
 
 
 def environment_of(spec: Path, home: Path) -> dict[str, str]:
-    """The environment of Airflow's processes, with a database of their own."""
+    """The environment of Airflow's processes, with a separate database."""
     return {
         **environment(spec),
         "ORDERS_SPEC": str(spec),

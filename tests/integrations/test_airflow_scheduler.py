@@ -43,7 +43,7 @@ MINUTES = 15
 
 
 class Airflow:
-    """All processes of Airflow, on a database of their own."""
+    """All processes of Airflow, on a separate database."""
 
     def __init__(self, spec: Path, home: Path) -> None:
         with socket.socket() as free:

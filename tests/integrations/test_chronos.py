@@ -1,4 +1,4 @@
-"""Weights of Chronos that a user uploads, in an environment of its own: transformers brings a dozen packages."""
+"""Weights of Chronos that a user uploads, in a separate environment: transformers brings a dozen packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example in Dagster, in an environment of its own."""
+"""The example in Dagster, in a separate environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example in Prefect, in an environment of its own."""
+"""The example in Prefect, in a separate environment."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def build(folder: Path) -> None:
-    """Build the site as `make docs` does, in an environment of its own."""
+    """Build the site as `make docs` does, in a separate environment."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     texts = (config["options"]["install_requires"], config["options.extras_require"]["docs"])

@@ -41,7 +41,7 @@ class Scene:
     wrong: list[str] = field(default_factory=list)
 
     def forked(self, action: Callable[[], object]) -> int:
-        """Run an action in a forked process that leads a session of its own; return the process id."""
+        """Run an action in a forked process that leads a new session; return the process id."""
         child = os.fork()
         if child:
             return child

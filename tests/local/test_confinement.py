@@ -140,7 +140,7 @@ def test_the_guard_refuses_the_same_files_where_the_system_cannot(tmp_path: Path
 
 @linux
 def test_libraries_behind_a_symbolic_link_below_tmp_are_imported(tmp_path: Path) -> None:
-    """A virtual environment may be a link; the worker has a /tmp of its own, without the host's links."""
+    """A virtual environment may be a link; the worker has its own /tmp, without the host's links."""
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "linked_library.py").write_text("VALUE = 7")
     statement = (

@@ -144,7 +144,7 @@ with connect(warehouse, "D") as connection:
         if size < before:
             break
     else:
-        raise AssertionError("the log did not begin anew")
+        raise AssertionError("the log was not started again")
     cursor.execute("INSERT INTO t VALUES (1, NULL)")
     tell(modes(warehouse))
 """

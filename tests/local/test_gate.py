@@ -95,7 +95,7 @@ def test_duckdb_settings_stay_closed(cursor: Any) -> None:
     duck = cursor.connection.session.duck
     before = duck.execute("SELECT name, value FROM duckdb_settings() ORDER BY name").fetchall()
     for name in SETTINGS:
-        cursor.execute(f"SET {name} = 1")  # a variable of the session, whatever its name
+        cursor.execute(f"SET {name} = 1")  # a variable of the session may have any name
         cursor.execute(f"UNSET {name}")
         with suppress(ProgrammingError):  # some of Snowflake's parameters begin like settings of DuckDB
             cursor.execute(f"ALTER SESSION SET {name} = 1")

@@ -239,7 +239,7 @@ def test_odd_files_do_not_stop_the_others_and_add_no_rows(odd: tuple[list[tuple[
     rows, said = odd
     assert (1, "good") in rows
     known = {(1, "good"), *(row for case in ODD.values() for row in case.rows)}
-    # The lines of the odd bodies, and the blank one, may be rows of their own.
+    # The lines of the odd bodies, and the blank one, may be separate rows.
     added = [row for row in rows if row not in known and row[0] is not None]
     assert {row[0] for row in added} <= {60}
     said.encode()  # the messages can be printed

@@ -125,7 +125,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     [
         (
             [('library: fracast, weights: "@s/weights/"', "library: chronos")],
-            "`library: chronos` has no weights of its own: give `weights`, a folder on a stage",
+            "`library: chronos` comes without weights: give `weights`, a folder on a stage",
         ),
         (
             [(", safetensors]", "]")],

@@ -90,7 +90,7 @@ def pipeline_archive(spec_file: Path, graph: Graph, ctx: PlanContext) -> Archive
     if size > _MOST_BYTES:
         raise UsageError(
             f"the folder {base} has {size / 2**20:,.0f} MiB of files, and all of them would be staged for the tasks: "
-            "move the spec and its files into a folder of their own"
+            "move the spec and its files into a separate folder"
         )
     for node in graph.nodes.values():
         if isinstance(node.step, ImportStep):

@@ -323,9 +323,7 @@ def opened(source: Source, target: str | None, run: RunInfo, access: Access) -> 
     spec, graph, ctx = source.load(target, run)
     if spec.environment is not None:
         if access.session is not None or access.factory is not None:
-            raise UsageError(
-                "an environment is entered with sessions of its own: give no session or session_factory"
-            )
+            raise UsageError("an environment opens its own sessions: leave out session and session_factory")
         prepare(spec, source.path, run.id)
     with access.logged_in(spec, source) as reached:
         sessions = reached.sessions(spec, source)

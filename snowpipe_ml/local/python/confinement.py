@@ -27,7 +27,7 @@ TMP = "/tmp"  # noqa: S108 - the path that functions on Snowflake use, not a fil
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _PACKAGE = str(Path(__file__).resolve().parents[2])
 
-# What interpreters and numeric libraries read outside of their own folders.
+# What interpreters and numeric libraries read outside their folders.
 _SYSTEM = (
     "/usr",
     "/lib",

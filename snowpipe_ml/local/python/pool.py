@@ -45,7 +45,7 @@ class Worker:
     def __init__(self, server: ForkServer, config: WorkerConfig) -> None:
         self._server = server
         self._temporary = TemporaryFolder("worker")
-        self._stderr = open(self._temporary.path / "stderr", "w+b")  # noqa: SIM115
+        self._stderr = open(self._temporary.path / "stderr", "w+b")  # noqa: SIM115 - closed by close()
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._code: int | None = None

@@ -26,7 +26,7 @@ Outputs: TypeAlias = list[tuple[str, exp.Expr]]
 _Columns: TypeAlias = dict[str, exp.DataType | None]
 _Ctes: TypeAlias = dict[str, _Columns | None]
 
-# Nodes with rules of their own for the columns that can be seen, or that refer to values by other names.
+# Nodes with special rules for the columns that can be seen, or that refer to values by other names.
 _NOT_PLAIN = (
     exp.Connect,
     exp.Dot,

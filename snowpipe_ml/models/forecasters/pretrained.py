@@ -152,7 +152,7 @@ def _model(library: str, folder: str | None, seed: int) -> Quantiles:
     import torch
 
     torch.set_num_threads(1)
-    # Partitions run in processes of their own. Neither library may look for another version of the weights.
+    # Each partition may run in another process. Neither library may look for another version of the weights.
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return _LOADERS[library](folder, seed)
 

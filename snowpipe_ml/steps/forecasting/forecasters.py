@@ -290,9 +290,7 @@ class Pretrained(ForecasterSettings):
     @model_validator(mode="after")
     def _has_weights(self) -> Pretrained:
         if self.weights is None and self.library == "chronos":
-            raise ValueError(
-                "`library: chronos` has no weights of its own: give `weights`, a folder on a stage"
-            )
+            raise ValueError("`library: chronos` comes without weights: give `weights`, a folder on a stage")
         return self
 
     @field_serializer("weights")

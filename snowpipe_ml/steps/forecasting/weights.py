@@ -39,7 +39,7 @@ def weight_files(ctx: RunContext, models: Iterable[ForecasterSettings]) -> list[
             if name in found:
                 raise StepError(
                     f"{folder.text} and {found[name].text.removesuffix(name)} both have a file {name}, and a function "
-                    "imports all files into one folder: use one of these models, or deploy the other in a step of its own"
+                    "imports all files into one folder: use one of these models, or deploy the other in a separate step"
                 )
             found[name] = place.child(name)
     return list(found.values())
